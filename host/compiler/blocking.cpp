@@ -1,0 +1,239 @@
+#include "host/compiler/blocking.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace retrace::compiler {
+
+namespace {
+
+constexpr std::uint64_t line = 64; ///< buffers start on a burst
+
+constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
+constexpr std::uint64_t align(std::uint64_t value, std::uint64_t to) { return ceil_div(value, to) * to; }
+
+/// One point of the search: everything but the addresses.
+struct candidate {
+    std::uint32_t block_rows, blocks, chunk, chunks, panels, group, groups;
+    std::uint32_t a_slots, b_slots, result_slots;
+    bool a_resident, b_resident;
+};
+
+class search {
+public:
+    search(const pass_shape& shape, const pass_budget& budget, const device_capabilities& device)
+        : shape_(shape), budget_(budget), device_(device), source_bytes_(bytes_of(shape.source)),
+          result_bytes_(bytes_of(shape.result)), panel_(std::min(shape.n, device.columns)),
+          panels_(static_cast<std::uint32_t>(ceil_div(shape.n, panel_))) {}
+
+    blocking_choice run() {
+        for (std::uint32_t blocks = first_blocks();; blocks *= 2) {
+            const auto rows = static_cast<std::uint32_t>(ceil_div(shape_.m, std::min(blocks, shape_.m)));
+            with_rows(rows, static_cast<std::uint32_t>(ceil_div(shape_.m, rows)));
+            // Without a second weight register every tile pays its whole fill; a wish for a block size is one as well.
+            const bool largest_wins = device_.weight_registers < 2 || budget_.block_rows;
+            if (rows == 1 || (largest_wins && best_))
+                break;
+        }
+        blocking_choice choice;
+        choice.minimum_bytes = minimum_;
+        if (best_)
+            choice.best = place(*best_);
+        return choice;
+    }
+
+private:
+    std::uint32_t first_blocks() const {
+        const std::uint32_t most = std::min<std::uint32_t>({device_.psum_rows, 65535, shape_.m});
+        std::uint32_t rows = most;
+        if (budget_.block_rows)
+            rows = std::min(most, budget_.block_rows);
+        else if (shape_.in_place) { // a few blocks, so that overwriting happens while the layer runs
+            const auto quarter = static_cast<std::uint32_t>(ceil_div(shape_.m, 4));
+            const auto half = static_cast<std::uint32_t>(ceil_div(shape_.m, 2));
+            rows = std::min(most, std::max(quarter, std::min(device_.rows + 1, half)));
+        }
+        return static_cast<std::uint32_t>(ceil_div(shape_.m, rows));
+    }
+
+    void with_rows(std::uint32_t rows, std::uint32_t blocks) {
+        std::uint32_t last = 0;
+        for (std::uint64_t parts = 1;; parts *= 2) {
+            const auto chunk = static_cast<std::uint32_t>(
+                parts == 1 ? shape_.k
+                           : std::min<std::uint64_t>(shape_.k, align(ceil_div(shape_.k, parts), device_.rows)));
+            if (chunk != last)
+                with_chunk({rows, blocks, chunk, static_cast<std::uint32_t>(ceil_div(shape_.k, chunk)), panels_, 0, 0, 0, 0,
+                            0, false, false});
+            last = chunk;
+            if (chunk <= device_.rows)
+                break;
+        }
+    }
+
+    void with_chunk(candidate c) {
+        // A: a whole block and the next one, a whole block, or chunks as they come (loaded again for every panel).
+        const std::uint32_t all = c.blocks * c.chunks;
+        with_a(c, true, std::min(2 * c.chunks, all));
+        with_a(c, true, c.chunks);
+        if (shape_.in_place || c.chunks == 1)
+            return; // the contract reads a block whole before it is overwritten; one chunk is the block
+        with_a(c, false, 2);
+        with_a(c, false, 1);
+    }
+
+    void with_a(candidate c, bool resident, std::uint32_t slots) {
+        c.a_resident = resident;
+        c.a_slots = slots;
+        for (std::uint32_t group = panels_;; group = (group + 1) / 2) {
+            c.group = group;
+            c.groups = static_cast<std::uint32_t>(ceil_div(panels_, group));
+            for (const std::uint32_t result : {2u, 1u}) {
+                c.result_slots = std::min(result, c.groups * c.blocks);
+                with_b(c, true, panels_ * c.chunks);
+                for (const std::uint32_t ring : {4u, 3u, 2u, 1u})
+                    if (ring < panels_ * c.chunks)
+                        with_b(c, false, ring);
+            }
+            if (shape_.in_place || group == 1)
+                break; // in place: rows leave whole
+        }
+    }
+
+    void with_b(candidate c, bool resident, std::uint32_t slots) {
+        c.b_resident = resident;
+        c.b_slots = slots;
+        const std::uint64_t bytes = layout(c, spread::packed, nullptr) - budget_.work_offset;
+        minimum_ = std::min(minimum_, bytes);
+        if (bytes > budget_.work_bytes)
+            return;
+        const std::uint64_t cycles = cost(c);
+        if (!best_ || cycles < best_cycles_ || (cycles == best_cycles_ && bytes < best_bytes_)) {
+            best_ = c;
+            best_cycles_ = cycles;
+            best_bytes_ = bytes;
+        }
+    }
+
+    std::uint64_t group_columns(const candidate& c) const { return std::min<std::uint64_t>(shape_.n, std::uint64_t{c.group} * panel_); }
+
+    /// How buffers keep apart: an engine's burst holds the banks of its whole operand, so agents that work at the same time should meet
+    /// in none. `halves`: what is filled and what is used of a ring are in different banks; `rings`: at least every ring starts a bank.
+    enum class spread { packed, rings, halves };
+
+    /// Places every buffer and returns the end.
+    std::uint64_t layout(const candidate& c, spread apart, blocking* out) const {
+        const std::uint64_t bank = std::max<std::uint64_t>(line, align(device_.state_buffer_bank_bytes(), line));
+        std::uint64_t at = align(budget_.work_offset, line);
+        const auto ring = [&](std::uint32_t slots, std::uint64_t bytes, std::uint32_t half, std::vector<std::uint32_t>* into) {
+            for (std::uint32_t s = 0; s < slots; ++s) {
+                const bool new_bank = apart == spread::halves ? s % half == 0 : apart == spread::rings && s == 0;
+                at = align(at, new_bank ? bank : line);
+                if (into)
+                    into->push_back(static_cast<std::uint32_t>(at));
+                at += bytes;
+            }
+        };
+        const std::uint64_t rows = c.block_rows, columns = group_columns(c);
+        ring(c.a_slots, rows * c.chunk * source_bytes_, std::max<std::uint32_t>(1, c.a_slots / 2),
+             out ? &out->a_slots : nullptr);
+        ring(c.result_slots, rows * columns * result_bytes_, 1, out ? &out->result_slots : nullptr);
+        if (shape_.has_mask())
+            ring(c.result_slots, rows * columns * source_bytes_, 1, out ? &out->mask_slots : nullptr);
+        // Column sums read whole panels for long; the array takes short tiles of another half meanwhile.
+        ring(c.b_slots, std::uint64_t{c.chunk} * panel_ * source_bytes_, shape_.column_sums ? (c.b_slots + 1) / 2 : c.b_slots,
+             out ? &out->b_slots : nullptr);
+        at = align(at, line);
+        if (shape_.has_bias()) {
+            if (out)
+                out->bias_at = static_cast<std::uint32_t>(at);
+            at = align(at + 4ull * shape_.n, line);
+        }
+        if (shape_.column_sums) {
+            if (out)
+                out->sums_at = static_cast<std::uint32_t>(at);
+            at = align(at + 4ull * shape_.n, line);
+        }
+        return at;
+    }
+
+    /// Busiest agent, plus what nothing can hide: the first loads, the last store, and rings without a second slot.
+    std::uint64_t cost(const candidate& c) const {
+        const std::uint64_t tails = ceil_div(shape_.k, device_.rows);
+        const std::uint32_t last = shape_.m - (c.blocks - 1) * c.block_rows;
+        const std::uint64_t tiles = std::uint64_t{panels_} * tails;
+        const std::uint64_t pe = tiles * ((c.blocks - 1) * tile_cycles(c.block_rows, shape_.source, device_) +
+                                          tile_cycles(last, shape_.source, device_));
+        const std::uint64_t dram = device_.dram_bytes_per_cycle;
+        const std::uint64_t transposed = std::min(dram, std::uint64_t{device_.transpose_bytes_per_cycle});
+        const std::uint64_t k_by_n = std::uint64_t{shape_.k} * shape_.n * source_bytes_;
+        const std::uint64_t m_by_k = std::uint64_t{shape_.m} * shape_.k * source_bytes_;
+        const std::uint64_t load_b = (c.b_resident ? 1 : c.blocks) * k_by_n / (shape_.b_transposed ? transposed : dram);
+        const std::uint64_t load_a = (c.a_resident ? 1 : panels_) * m_by_k / (shape_.a_transposed ? transposed : dram);
+        const std::uint64_t mask = shape_.has_mask() ? std::uint64_t{shape_.m} * shape_.n * source_bytes_ / dram : 0;
+        const std::uint64_t out_rate = shape_.result_to_host ? device_.link_bytes_per_cycle : dram;
+        const std::uint64_t store = std::uint64_t{shape_.m} * shape_.n * result_bytes_ / out_rate;
+        const std::uint64_t lanes = shape_.has_mask() ? device_.vector_lanes : device_.activation_lanes;
+        const std::uint64_t narrow = shape_.m * panels_ * ceil_div(panel_, lanes) +
+                                     c.blocks * panels_ * device_.engine_latency_cycles;
+        std::uint64_t total = std::max({pe, load_b, load_a + mask, store, narrow});
+        // Short rows travel badly over the link and in DRAM bursts.
+        if (group_columns(c) * result_bytes_ < 256 && c.groups > 1)
+            total += store / 2;
+        total += load_a / (std::uint64_t{c.blocks} * c.chunks) + load_b / (std::uint64_t{panels_} * c.chunks);
+        total += store / (std::uint64_t{c.blocks} * c.groups);
+        if (c.a_slots < 2 && c.blocks * c.chunks > 1)
+            total += load_a;
+        else if (c.a_resident && c.a_slots <= c.chunks && c.blocks > 1)
+            total += load_a / 2;
+        if (c.b_slots < 2 && panels_ * c.chunks > 1)
+            total += load_b;
+        if (c.result_slots < 2 && c.groups * c.blocks > 1)
+            total += store;
+        return total + 3 * tiles * c.blocks; // a tile costs its issue; larger blocks also make shorter programs
+    }
+
+    blocking place(const candidate& c) const {
+        blocking b;
+        const std::uint64_t limit = budget_.work_offset + budget_.work_bytes;
+        spread apart = spread::packed;
+        for (const spread wish : {spread::rings, spread::halves})
+            if (layout(c, wish, nullptr) <= limit)
+                apart = wish;
+        b.end = layout(c, apart, &b);
+        b.block_rows = c.block_rows, b.blocks = c.blocks;
+        b.chunk = c.chunk, b.chunks = c.chunks;
+        b.panel = panel_, b.panels = panels_;
+        b.group = c.group, b.groups = c.groups;
+        b.a_resident = c.a_resident, b.b_resident = c.b_resident;
+        b.psum_first = budget_.psum_first;
+        b.psum_banks = static_cast<unsigned>(std::min<std::uint64_t>({budget_.psum_banks, 4, std::uint64_t{panels_} * c.blocks}));
+        b.estimated_cycles = best_cycles_ + device_.rows + device_.columns + 2ull * device_.engine_latency_cycles;
+        return b;
+    }
+
+    const pass_shape& shape_;
+    const pass_budget& budget_;
+    const device_capabilities& device_;
+    std::uint64_t source_bytes_, result_bytes_;
+    std::uint32_t panel_, panels_;
+    std::uint64_t minimum_ = std::numeric_limits<std::uint64_t>::max();
+    std::optional<candidate> best_;
+    std::uint64_t best_cycles_ = 0, best_bytes_ = 0;
+};
+
+} // namespace
+
+std::uint64_t tile_cycles(std::uint32_t rows, spec::number_format format, const device_capabilities& device) {
+    const std::uint64_t o = device.operand_cycles[static_cast<std::size_t>(format)];
+    const std::uint64_t r = device.rows;
+    if (device.weight_registers < 2)
+        return r * o + (rows - 1) * o + device.columns - 1 + r * device.fma_depth;
+    return std::max<std::uint64_t>(rows * o, r * o + 1);
+}
+
+blocking_choice choose_blocking(const pass_shape& shape, const pass_budget& budget, const device_capabilities& device) {
+    return search(shape, budget, device).run();
+}
+
+} // namespace retrace::compiler

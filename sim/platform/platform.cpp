@@ -1,0 +1,121 @@
+#include "sim/platform/platform.h"
+
+#include <atomic>
+
+#include <fmt/format.h>
+
+#include "tlm/core/array/kernel_array.h"
+#include "tlm/core/array/stepped_array.h"
+
+namespace retrace {
+
+namespace {
+
+/// Interrupt messages go here, as to the interrupt controller of a host CPU.
+constexpr std::uint64_t message_base = 0xfee00000;
+
+std::atomic<bool> stop_requested{false};
+
+/// Cycles between two looks at the watchdog and at requests to stop.
+constexpr std::uint64_t slice_cycles = 1'000'000;
+
+std::unique_ptr<array_interface> make_array(const std::string& implementation, const array_config& config) {
+    if (implementation == "stepped")
+        return std::make_unique<stepped_array>(config);
+    return std::make_unique<kernel_array>(config);
+}
+
+} // namespace
+
+void simulated_port::request_stop() { stop_requested = true; }
+
+simulated_port::simulated_port(const npu_config& config, unsigned device, trace::event_sink* sink) : config_(config) {
+    // SystemC allows the resolution to be set once, before the first time is used.
+    static const bool resolution_set = [] {
+        sc_core::sc_set_time_resolution(1, sc_core::SC_FS);
+        return true;
+    }();
+    static_cast<void>(resolution_set);
+    npu_ = std::make_unique<npu>(
+        fmt::format("npu{}", device).c_str(), config_, device, sink,
+        [this](const array_config& shape) { return make_array(config_.array.implementation, shape); },
+        [this, device](std::uint64_t address, std::uint32_t data) {
+            if (address == message().address && data == device) {
+                ++pending_interrupts_;
+                sc_core::sc_pause();
+            }
+        });
+}
+
+simulated_port::~simulated_port() = default;
+
+port::interrupt_message simulated_port::message() const { return {message_base, 0}; }
+
+std::span<std::byte> simulated_port::host_memory() { return npu_->link().host_memory(); }
+
+std::uint64_t simulated_port::cycles() const { return npu_->clock().now(); }
+
+void simulated_port::check_watchdog() {
+    if (stop_requested)
+        throw simulation_interrupted(fmt::format("stopped by the user at cycle {}", cycles()));
+    const std::uint64_t progress = npu_->progress();
+    if (progress != last_progress_ || npu_->commands_running() == 0) {
+        last_progress_ = progress;
+        progress_cycle_ = cycles();
+    } else if (cycles() - progress_cycle_ >= config_.watchdog_cycles) {
+        throw simulation_hang(fmt::format("no engine has finished an instruction since cycle {} (now {}):\n{}", progress_cycle_, cycles(),
+                                          npu_->describe()));
+    }
+}
+
+/// Runs the kernel until `reached()`, or for `cycles`; false in the second case.
+template <typename Condition>
+bool simulated_port::advance(std::uint64_t cycles, Condition&& reached) {
+    const clock_domain& clock = npu_->clock();
+    const std::uint64_t end = clock.now() + cycles < cycles ? ~std::uint64_t{0} : clock.now() + cycles;
+    while (!reached()) {
+        if (clock.now() >= end)
+            return false;
+        check_watchdog();
+        sc_core::sc_start(clock.until(std::min(end, clock.now() + slice_cycles)), sc_core::SC_EXIT_ON_STARVATION);
+        if (!reached() && !sc_core::sc_pending_activity())
+            throw simulation_hang(fmt::format("nothing moves any more at cycle {}:\n{}", clock.now(), npu_->describe()));
+    }
+    return true;
+}
+
+std::uint32_t simulated_port::read_register(std::uint32_t offset) {
+    bool done = false;
+    std::uint32_t result = 0;
+    npu_->link().post_read(offset, [&](std::uint32_t value) {
+        result = value;
+        done = true;
+        sc_core::sc_pause();
+    });
+    advance(~std::uint64_t{0}, [&] { return done; });
+    return result;
+}
+
+void simulated_port::write_register(std::uint32_t offset, std::uint32_t value) {
+    if (offset == spec::host_block::sq_doorbell)
+        npu_->stalls().begin(cycles());
+    npu_->link().post_write(offset, value);
+}
+
+bool simulated_port::wait_interrupt(std::uint64_t cycles) {
+    const bool interrupted = advance(cycles, [this] { return pending_interrupts_ != 0; });
+    pending_interrupts_ = 0;
+    npu_->stalls().until(this->cycles());
+    return interrupted;
+}
+
+void simulated_port::compute(std::uint64_t cycles) {
+    if (cycles == 0)
+        return;
+    npu_->stalls().host_computes(this->cycles(), true);
+    const std::uint64_t end = this->cycles() + cycles;
+    sc_core::sc_start(npu_->clock().until(end));
+    npu_->stalls().host_computes(this->cycles(), false);
+}
+
+} // namespace retrace

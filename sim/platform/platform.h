@@ -1,0 +1,58 @@
+#pragma once
+// The platform: the host's memory and its links to the devices, in one simulation. The host runs outside the kernel, as ordinary code; a
+// call of the port that has to wait advances the kernel until what it waits for has happened.
+#include <memory>
+#include <stdexcept>
+
+#include "host/port.h"
+#include "tlm/npu.h"
+
+namespace retrace {
+
+/// Nothing moves any more, or nothing has for too long: says who waits for what (exit 3).
+class simulation_hang : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// The user asked to stop (Ctrl-C); the run is closed in order.
+class simulation_interrupted : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// A device as the host reaches it.
+class simulated_port : public port {
+public:
+    simulated_port(const npu_config& config, unsigned device, trace::event_sink* sink);
+    ~simulated_port() override;
+
+    std::uint32_t read_register(std::uint32_t offset) override;
+    void write_register(std::uint32_t offset, std::uint32_t value) override;
+    std::span<std::byte> host_memory() override;
+    std::uint64_t host_memory_address() const override { return spec::host_window_base; }
+    void write_barrier() override {} // the simulated host writes its memory in program order
+    void read_barrier() override {}
+    interrupt_message message() const override;
+    bool wait_interrupt(std::uint64_t cycles) override;
+    std::uint64_t cycles() const override;
+
+    /// Host computation that costs simulated time.
+    void compute(std::uint64_t cycles);
+
+    npu& device() { return *npu_; }
+    /// Stops at the next opportunity with simulation_interrupted; callable from a signal handler.
+    static void request_stop();
+
+private:
+    template <typename Condition>
+    bool advance(std::uint64_t cycles, Condition&& reached);
+    void check_watchdog();
+
+    npu_config config_;
+    unsigned pending_interrupts_ = 0;
+    std::uint64_t last_progress_ = 0, progress_cycle_ = 0;
+    std::unique_ptr<npu> npu_;
+};
+
+} // namespace retrace

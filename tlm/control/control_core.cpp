@@ -1,0 +1,137 @@
+#include "tlm/control/control_core.h"
+
+#include <fmt/format.h>
+
+namespace retrace {
+
+namespace {
+
+constexpr unsigned mover_requester = 60;
+constexpr std::uint64_t register_access_cycles = 2; ///< of the core's register accesses, beyond the instruction's own cost
+
+riscv_config core_config(const npu_config& c) {
+    riscv_config r;
+    r.private_memory.push_back({static_cast<std::uint32_t>(spec::tcm_base), c.control_core.memory_bytes});
+    return r;
+}
+
+} // namespace
+
+control_core::control_core(const sc_core::sc_module_name& name, backplane& plane, handlers block)
+    : sc_module(name), plane_(plane), block_(std::move(block)), core_(core_config(plane.config)), mover_(mover_requester), access_(mover_) {
+    SC_HAS_PROCESS(control_core);
+    SC_THREAD(execute);
+    SC_THREAD(serve_mover);
+}
+
+void control_core::reset(bool run) {
+    running_ = run;
+    if (run) {
+        core_.reset(static_cast<std::uint32_t>(spec::tcm_base));
+        released_.notify(sc_core::SC_ZERO_TIME);
+    } else {
+        cancelled_ = true;
+        jobs_.clear();
+        interrupted_.notify(sc_core::SC_ZERO_TIME);
+    }
+}
+
+void control_core::set_interrupt(bool level) {
+    core_.set_external_interrupt(level);
+    if (level)
+        interrupted_.notify(sc_core::SC_ZERO_TIME);
+}
+
+std::uint64_t control_core::horizon() const {
+    // The next event of the kernel is the first thing that could change what the core sees. It is not before the next cycle: the core
+    // acts after everything else in this one.
+    const std::uint64_t next = plane_.clock.now() + 1;
+    constexpr std::uint64_t quantum = 100'000; ///< with nothing pending at all
+    if (sc_core::sc_pending_activity_at_current_time())
+        return next;
+    if (!sc_core::sc_pending_activity_at_future_time())
+        return next + quantum;
+    const sc_core::sc_time then = sc_core::sc_time_stamp() + sc_core::sc_time_to_pending_activity();
+    const std::uint64_t cycle = then.value() / plane_.clock.at(1).value();
+    return std::max(next, std::min(cycle, next + quantum));
+}
+
+void control_core::access_bus() {
+    const riscv_bus_access access = core_.pending_bus();
+    std::uint32_t value = access.data;
+    const bool word = access.bytes == 4 && access.address >= spec::control_base;
+    const auto offset = static_cast<std::uint32_t>(access.address - spec::control_base);
+    const bool ok = word && (access.is_write ? block_.write_register(offset, value) : block_.read_register(offset, value));
+    core_.advance_to(plane_.clock.now() + register_access_cycles);
+    core_.complete_bus(value, ok);
+}
+
+void control_core::execute() {
+    for (;;) {
+        while (!running_)
+            wait(released_);
+        plane_.clock.wait_until(std::max(core_.cycle(), plane_.clock.now()), clock_phase::control);
+        if (!running_)
+            continue;
+        core_.advance_to(plane_.clock.now());
+        switch (core_.run(horizon())) {
+        case riscv_core::stop::cycle_limit: break;
+        case riscv_core::stop::bus_access:
+            plane_.clock.wait_until(core_.cycle(), clock_phase::control);
+            if (running_)
+                access_bus();
+            break;
+        case riscv_core::stop::wait_for_interrupt:
+        case riscv_core::stop::halted:
+            asleep_ = true;
+            wait(interrupted_);
+            asleep_ = false;
+            break;
+        }
+    }
+}
+
+void control_core::move(std::uint64_t host_address, std::uint32_t local_address, std::uint32_t bytes, bool to_host) {
+    jobs_.push_back({host_address, local_address, bytes, to_host});
+    job_pushed_.notify(sc_core::SC_ZERO_TIME);
+}
+
+bool control_core::carry_out(const job& j) {
+    const bool local_is_core = j.local_address >= spec::tcm_base;
+    data_.resize(j.bytes);
+    access_.extension.cancelled = &cancelled_;
+    access_.extension.origin = {plane_.clock.now(), static_cast<unsigned>(spec::max_engines), 0, 0};
+    const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(data_.data()), j.bytes);
+    const auto local = [&](bool write) {
+        if (local_is_core)
+            return write ? core_.write_memory(j.local_address, bytes) : core_.read_memory(j.local_address, bytes);
+        access_.set(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND, j.local_address, data_.data(), j.bytes);
+        return access_.transport(dram);
+    };
+    const auto remote = [&](bool write) {
+        access_.set(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND, j.host_address, data_.data(), j.bytes);
+        return access_.transport(host);
+    };
+    const bool first = j.to_host ? local(false) : remote(false);
+    return first && !cancelled_ && (j.to_host ? remote(true) : local(true));
+}
+
+void control_core::serve_mover() {
+    for (;;) {
+        while (jobs_.empty())
+            wait(job_pushed_);
+        const job j = jobs_.front();
+        jobs_.pop_front();
+        cancelled_ = false;
+        plane_.clock.wait_until(plane_.clock.now() + 1);
+        const bool ok = carry_out(j);
+        if (!cancelled_)
+            block_.mover_finished(ok);
+    }
+}
+
+std::string control_core::describe() const {
+    return fmt::format("{}, pc {:#010x}", !running_ ? "held in reset" : asleep_ ? "asleep (wfi)" : "running", core_.pc());
+}
+
+} // namespace retrace

@@ -1,0 +1,62 @@
+#pragma once
+// The control core with its private memory and its mover, and the way of its register accesses. The core runs ahead of the kernel only
+// inside its private memory and never past the next event that could interrupt it; register accesses happen in the control phase of their
+// cycle, after everything else, and what they start begins in the next cycle.
+#include <deque>
+#include <functional>
+
+#include <systemc>
+#include <tlm_utils/simple_initiator_socket.h>
+
+#include "tlm/backplane.h"
+#include "tlm/core/riscv/riscv_core.h"
+#include "tlm/protocol.h"
+
+namespace retrace {
+
+class control_core : public sc_core::sc_module {
+public:
+    /// The mover's way to host memory and to device DRAM.
+    tlm_utils::simple_initiator_socket<control_core, 32, memory_protocol> host{"host"}, dram{"dram"};
+
+    struct handlers {
+        std::function<bool(std::uint32_t offset, std::uint32_t& value)> read_register;
+        std::function<bool(std::uint32_t offset, std::uint32_t value)> write_register;
+        std::function<void(bool ok)> mover_finished;
+    };
+
+    control_core(const sc_core::sc_module_name& name, backplane& plane, handlers block);
+
+    void reset(bool run);
+    void set_interrupt(bool level);
+    void move(std::uint64_t host_address, std::uint32_t local_address, std::uint32_t bytes, bool to_host);
+    riscv_core& core() { return core_; }
+    bool asleep() const { return asleep_; }
+    std::string describe() const;
+
+private:
+    struct job {
+        std::uint64_t host_address;
+        std::uint32_t local_address, bytes;
+        bool to_host;
+    };
+
+    void execute();
+    void access_bus();
+    void serve_mover();
+    bool carry_out(const job& j);
+    std::uint64_t horizon() const;
+
+    backplane& plane_;
+    handlers block_;
+    riscv_core core_;
+    bool running_ = false, asleep_ = false;
+    std::deque<job> jobs_;
+    bool cancelled_ = false;
+    requester mover_;
+    memory_access access_;
+    std::vector<std::byte> data_;
+    sc_core::sc_event released_, interrupted_, job_pushed_;
+};
+
+} // namespace retrace

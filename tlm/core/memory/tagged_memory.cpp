@@ -1,0 +1,265 @@
+#include "tlm/core/memory/tagged_memory.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace retrace {
+
+namespace {
+
+std::uint64_t key_of(trace::tensor_id tensor) { return std::uint64_t{tensor.tag} << 32 | tensor.version; }
+
+} // namespace
+
+void tagged_memory::free_deleter::operator()(void* p) const { std::free(p); }
+
+tagged_memory::tagged_memory(std::string name, spec::memory_kind kind, std::uint64_t capacity, unsigned granule, unsigned device,
+                             trace::event_sink* sink)
+    : name_(std::move(name)), kind_(kind), capacity_(capacity), shift_(granule == 4 ? 2 : 0), device_(device), sink_(sink) {
+    // calloc gives untouched zero pages: a large DRAM costs nothing until it is used.
+    data_.reset(static_cast<std::byte*>(std::calloc(std::max<std::uint64_t>(capacity, 1), 1)));
+    owner_.reset(static_cast<owner_index*>(std::calloc((capacity >> shift_) + 1, sizeof(owner_index))));
+    if (!data_ || !owner_)
+        throw std::bad_alloc();
+    if (kind != spec::memory_kind::device_dram && kind != spec::memory_kind::host)
+        std::memset(data_.get(), 0xff, capacity); // engines read these memories directly
+    owners_.resize(first_owner);
+    total_ = {name_, 0, capacity, 0, 0};
+}
+
+void tagged_memory::add_region(std::string name, std::uint64_t base, std::uint64_t bytes) {
+    if (!contains(base, bytes))
+        throw std::invalid_argument("region '" + name + "' does not lie inside " + name_);
+    regions_.push_back({std::move(name), base, bytes, 0, 0});
+}
+
+tagged_memory::owner_index tagged_memory::find_owner(trace::tensor_id tensor) const {
+    const auto found = index_.find(key_of(tensor));
+    return found == index_.end() ? nobody : found->second;
+}
+
+tagged_memory::owner_index tagged_memory::make_owner(trace::tensor_id tensor) {
+    const auto [at, fresh] = index_.try_emplace(key_of(tensor), nobody);
+    if (!fresh)
+        return at->second;
+    if (!free_owners_.empty()) {
+        at->second = free_owners_.back();
+        free_owners_.pop_back();
+    } else {
+        if (owners_.size() > 0xffff)
+            throw std::runtime_error(name_ + ": more than 65,534 tensor versions are live at once");
+        at->second = static_cast<owner_index>(owners_.size());
+        owners_.emplace_back();
+    }
+    owners_[at->second] = {tensor, 0};
+    return at->second;
+}
+
+bool tagged_memory::uniform(std::uint64_t first, std::uint64_t granules, owner_index owner) const {
+    const owner_index* o = owner_.get() + first;
+    return o[0] == owner && std::memcmp(o, o + 1, (granules - 1) * sizeof(owner_index)) == 0;
+}
+
+void tagged_memory::count(std::uint64_t address, std::int64_t delta) {
+    const auto apply = [delta](region& r) {
+        r.live += static_cast<std::uint64_t>(delta);
+        r.peak = std::max(r.peak, r.live);
+    };
+    apply(total_);
+    for (region& r : regions_)
+        if (address >= r.base && address - r.base < r.bytes)
+            apply(r);
+}
+
+void tagged_memory::log_loss(owner_index owner, std::uint64_t bytes, trace::tensor_event::moment what, const access_origin& origin) {
+    owner_entry& entry = owners_[owner];
+    entry.bytes -= bytes;
+    if (entry.bytes != 0)
+        return;
+    if (sink_ && entry.tensor.tag != 0)
+        sink_->on(trace::tensor_event{what, origin.cycle, device_, kind_, entry.tensor, origin.sequence, bytes, 0});
+    index_.erase(key_of(entry.tensor));
+    free_owners_.push_back(owner);
+}
+
+void tagged_memory::set_owner(std::uint64_t address, std::uint64_t bytes, owner_index owner, trace::tensor_event::moment loss,
+                              const access_origin& origin) {
+    const std::uint64_t first = address >> shift_, granules = bytes >> shift_;
+    if (granules == 0 || uniform(first, granules, owner))
+        return;
+    owner_index* o = owner_.get() + first;
+    const bool gains = owner >= first_owner;
+    if (gains && owners_[owner].bytes == 0 && sink_ && owners_[owner].tensor.tag != 0)
+        sink_->on(trace::tensor_event{trace::tensor_event::moment::live, origin.cycle, device_, kind_, owners_[owner].tensor,
+                                      origin.sequence, 0, 0});
+    // The new owner gains before the old ones lose, so that rewriting a tensor by itself never looks like its end.
+    if (gains)
+        owners_[owner].bytes += bytes;
+    for (std::uint64_t i = 0; i < granules;) {
+        const owner_index old = o[i];
+        std::uint64_t end = i + 1;
+        while (end < granules && o[end] == old)
+            ++end;
+        const std::uint64_t run = (end - i) << shift_;
+        if (old != owner) {
+            if (old == nobody)
+                count(address + (i << shift_), static_cast<std::int64_t>(run));
+            else if (owner == nobody)
+                count(address + (i << shift_), -static_cast<std::int64_t>(run));
+            std::fill(o + i, o + end, owner);
+        }
+        if (old >= first_owner)
+            log_loss(old, run, loss, origin);
+        i = end;
+    }
+}
+
+void tagged_memory::claim(std::uint64_t address, std::uint64_t bytes, trace::tensor_id owner, const access_origin& origin) {
+    if (bytes != 0)
+        set_owner(address, bytes, make_owner(owner), trace::tensor_event::moment::overwritten, origin);
+}
+
+void tagged_memory::write(std::uint64_t address, const std::byte* source, std::uint64_t bytes, trace::tensor_id owner,
+                          const access_origin& origin) {
+    if (bytes == 0)
+        return;
+    std::memcpy(data_.get() + address, source, bytes);
+    claim(address, bytes, owner, origin);
+}
+
+void tagged_memory::report_stale(std::uint64_t address, std::uint64_t bytes, trace::tensor_id expected, owner_index wanted,
+                                 const access_origin& origin) {
+    ++stale_reads_;
+    if (!sink_)
+        return;
+    const owner_index* o = owner_.get();
+    std::uint64_t first = address >> shift_, last = (address + bytes - 1) >> shift_, wrong = 0, at = 0;
+    for (std::uint64_t i = first; i <= last; ++i)
+        if (o[i] != wanted || o[i] < first_owner) {
+            if (wrong == 0)
+                at = i;
+            wrong += std::uint64_t{1} << shift_;
+        }
+    const trace::tensor_id found = o[at] >= first_owner ? owners_[o[at]].tensor : trace::tensor_id{};
+    sink_->on(trace::stale_read_event{origin.cycle, device_, origin.engine, origin.sequence, origin.pc, kind_, at << shift_, wrong,
+                                      expected, found});
+}
+
+bool tagged_memory::check(std::uint64_t address, std::uint64_t rows, std::uint64_t row_bytes, std::uint64_t pitch,
+                          trace::tensor_id expected, const access_origin& origin) {
+    if (rows == 0 || row_bytes == 0)
+        return true;
+    const owner_index wanted = find_owner(expected);
+    if (pitch == row_bytes) {
+        row_bytes *= rows;
+        rows = 1;
+    }
+    for (std::uint64_t r = 0; r < rows; ++r) {
+        const std::uint64_t at = address + r * pitch;
+        if (wanted < first_owner || !uniform(at >> shift_, row_bytes >> shift_, wanted)) {
+            report_stale(at, row_bytes, expected, wanted, origin);
+            return false;
+        }
+    }
+    return true;
+}
+
+void tagged_memory::peek(std::uint64_t address, std::byte* destination, std::uint64_t bytes) const {
+    std::memcpy(destination, data_.get() + address, bytes);
+    for (std::uint64_t i = 0; i < bytes; ++i)
+        if (owner_[(address + i) >> shift_] < first_owner)
+            destination[i] = std::byte{0xff};
+}
+
+void tagged_memory::read(std::uint64_t address, std::byte* destination, std::uint64_t bytes, trace::tensor_id expected,
+                         const access_origin& origin) {
+    if (bytes == 0)
+        return;
+    if (check(address, 1, bytes, bytes, expected, origin))
+        std::memcpy(destination, data_.get() + address, bytes);
+    else
+        peek(address, destination, bytes);
+}
+
+void tagged_memory::release(std::uint64_t address, std::uint64_t bytes, trace::tensor_id owner, const access_origin& origin) {
+    const owner_index mine = find_owner(owner);
+    if (mine == nobody || bytes == 0)
+        return;
+    const owner_index* o = owner_.get();
+    const std::uint64_t last = (address + bytes) >> shift_;
+    for (std::uint64_t i = address >> shift_; i < last && owners_[mine].bytes != 0;) {
+        if (o[i] != mine) {
+            ++i;
+            continue;
+        }
+        std::uint64_t end = i;
+        while (end < last && o[end] == mine)
+            ++end;
+        std::memset(data_.get() + (i << shift_), 0xff, (end - i) << shift_);
+        const bool all = owners_[mine].bytes == (end - i) << shift_;
+        set_owner(i << shift_, (end - i) << shift_, nobody, trace::tensor_event::moment::released, origin);
+        if (all)
+            break; // `mine` may now belong to another tensor
+        i = end;
+    }
+}
+
+void tagged_memory::begin_working_set(std::uint64_t address, std::uint64_t bytes, const access_origin& origin) {
+    if (bytes == 0)
+        return;
+    set_owner(address, bytes, reserved, trace::tensor_event::moment::overwritten, origin);
+    std::memset(data_.get() + address, 0xff, bytes);
+}
+
+void tagged_memory::end_working_set(std::uint64_t address, std::uint64_t bytes, const access_origin& origin) {
+    if (bytes == 0)
+        return;
+    set_owner(address, bytes, nobody, trace::tensor_event::moment::released, origin);
+    std::memset(data_.get() + address, 0xff, bytes);
+}
+
+void tagged_memory::log_complete(std::uint64_t address, std::uint64_t bytes, trace::tensor_id owner, const access_origin& origin) const {
+    if (!sink_ || owner.tag == 0)
+        return;
+    const owner_index mine = find_owner(owner);
+    std::uint64_t live = 0;
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    if (mine != nobody) {
+        const owner_index* o = owner_.get();
+        const std::uint64_t last = (address + bytes) >> shift_;
+        for (std::uint64_t i = address >> shift_; i < last;) {
+            if (o[i] != mine) {
+                ++i;
+                continue;
+            }
+            std::uint64_t end = i;
+            while (end < last && o[end] == mine)
+                ++end;
+            XXH3_64bits_update(&state, data_.get() + (i << shift_), (end - i) << shift_);
+            live += (end - i) << shift_;
+            i = end;
+        }
+    }
+    sink_->on(trace::tensor_event{trace::tensor_event::moment::complete, origin.cycle, device_, kind_, owner, origin.sequence, live,
+                                  XXH3_64bits_digest(&state)});
+}
+
+void tagged_memory::log_occupancy(const access_origin& origin) const {
+    if (!sink_)
+        return;
+    const auto log = [&](const region& r) {
+        sink_->on(trace::occupancy_event{origin.cycle, device_, r.name, origin.sequence, r.live, r.peak});
+    };
+    log(total_);
+    for (const region& r : regions_)
+        log(r);
+}
+
+} // namespace retrace

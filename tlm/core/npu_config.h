@@ -1,0 +1,92 @@
+#pragma once
+// Every number of one processor. Presets and YAML fill these structs (sim/config); the device model is built from them.
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hw/spec/spec.h"
+
+namespace retrace {
+
+struct array_settings {
+    unsigned rows = 32, columns = 32;
+    unsigned fma_depth = 1;                                   ///< D: pipeline stages of the FMA
+    unsigned weight_registers = 2;                            ///< 2: the next weights load while this tile computes; 1: serial
+    std::array<unsigned, 5> operand_cycles{4, 1, 1, 1, 1};    ///< cycles a row takes: fp32, bf16, fp8_e4m3, fp8_e5m2, int8
+    std::string implementation = "kernel";                    ///< kernel | stepped
+};
+
+struct psum_settings {
+    unsigned banks = 8;
+    unsigned rows = 256; ///< rows of C 32-bit words in a bank
+};
+
+struct state_buffer_settings {
+    std::uint64_t capacity_bytes = 2u << 20;
+    unsigned banks = 16; ///< equal, consecutive parts; a line is 4 bytes in each of R partitions
+};
+
+struct engine_settings {
+    unsigned lanes = 32;         ///< elements per cycle
+    unsigned latency_cycles = 8; ///< pipeline of an instruction, added to its passes
+};
+
+struct dma_settings {
+    unsigned queues = 4;
+    unsigned chunk_bytes = 4096;              ///< a transfer is cut into chunks of at most this; the unit of arbitration
+    unsigned outstanding_chunks = 4;          ///< chunks a queue has in flight between its read and its write side
+    unsigned setup_cycles = 16;               ///< from taking an instruction to its first request
+    unsigned transpose_bytes_per_cycle = 32;  ///< throughput of the tile transpose unit
+};
+
+struct dram_region {
+    spec::region_kind kind{};
+    std::uint64_t bytes = 0;
+};
+
+struct dram_settings {
+    std::uint64_t capacity_bytes = 64u << 20;
+    unsigned channels = 2, banks = 8;
+    unsigned burst_bytes = 64;      ///< consecutive bursts go to consecutive channels
+    unsigned page_bytes = 2048;     ///< row buffer of a bank, per channel
+    unsigned burst_cycles = 2;      ///< a burst on the channel's data bus
+    double t_rcd_ns = 14, t_rp_ns = 14, t_cas_ns = 14, t_refi_ns = 3900, t_rfc_ns = 260;
+    std::vector<dram_region> regions; ///< laid out in this order from address 0
+};
+
+struct link_settings {
+    double latency_ns = 250;             ///< one way
+    double bytes_per_second = 16e9;      ///< each direction
+    unsigned payload_bytes = 256;        ///< largest payload of a packet
+    unsigned header_bytes = 24;          ///< per packet, on the wire
+    std::uint64_t host_memory_bytes = 64u << 20; ///< host memory the device can reach
+    double host_latency_ns = 80;         ///< host memory, per read request
+};
+
+struct core_settings {
+    unsigned memory_bytes = 64u << 10; ///< private memory; at most spec::firmware_window_bytes
+};
+
+struct sequencer_settings {
+    unsigned fetch_block = 16;  ///< instructions fetched at once
+    unsigned issue_cycles = 2;  ///< from a fetched instruction to its first action
+};
+
+struct npu_config {
+    std::string preset = "small";
+    double clock_hz = 1e9;
+    array_settings array;
+    psum_settings psum;
+    state_buffer_settings state_buffer;
+    engine_settings activation, vector;
+    dma_settings dma;
+    dram_settings device_dram;
+    link_settings host_link;
+    core_settings control_core;
+    sequencer_settings sequencer;
+    bool ideal_memories = false; ///< every burst is granted at once and takes no time but the array's own (`gemm --serial`)
+    std::uint64_t watchdog_cycles = 50'000'000; ///< no engine finishes an instruction for this long while a command runs: a hang
+};
+
+} // namespace retrace

@@ -1,0 +1,61 @@
+#include "tlm/core/timing/dram_timing.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace retrace {
+
+std::uint64_t cycles_of_ns(double nanoseconds, double clock_hz) {
+    // The product is rounded to 1/1024 cycle first: 14 ns at 1 GHz must not become 15 cycles because of a binary fraction.
+    return static_cast<std::uint64_t>(std::ceil(std::round(nanoseconds * clock_hz / 1e9 * 1024) / 1024));
+}
+
+dram_timing::dram_timing(const dram_settings& s, double clock_hz)
+    : burst_bytes_(s.burst_bytes), bursts_per_page_(s.page_bytes / s.burst_bytes), banks_(s.banks), burst_cycles_(s.burst_cycles),
+      t_rcd_(cycles_of_ns(s.t_rcd_ns, clock_hz)), t_rp_(cycles_of_ns(s.t_rp_ns, clock_hz)), t_cas_(cycles_of_ns(s.t_cas_ns, clock_hz)),
+      t_refi_(cycles_of_ns(s.t_refi_ns, clock_hz)), t_rfc_(cycles_of_ns(s.t_rfc_ns, clock_hz)) {
+    channels_.resize(s.channels);
+    for (channel& c : channels_)
+        c.banks.resize(s.banks);
+}
+
+std::uint64_t dram_timing::after_refresh(std::uint64_t cycle) const {
+    if (t_refi_ == 0 || cycle < t_refi_)
+        return cycle; // the first refresh is at t_refi
+    const std::uint64_t begin = cycle / t_refi_ * t_refi_;
+    return std::max(cycle, begin + t_rfc_);
+}
+
+std::uint64_t dram_timing::burst(std::uint64_t cycle, std::uint64_t index) {
+    channel& c = channels_[index % channels_.size()];
+    const std::uint64_t page = index / channels_.size() / bursts_per_page_;
+    bank& b = c.banks[page % banks_];
+    const std::uint64_t row = page / banks_;
+
+    std::uint64_t column = after_refresh(std::max(cycle, c.next));
+    const auto epoch = [this](std::uint64_t at) { return t_refi_ ? at / t_refi_ : 0; };
+    const bool open = b.row != no_row && b.epoch == epoch(column); // a refresh closes every row
+    if (!open || b.row != row) {
+        ++row_misses_;
+        // A row is opened as soon as the burst is granted and its bank idle, also while other banks use the data bus.
+        const std::uint64_t activate = after_refresh(std::max(cycle, b.idle));
+        column = std::max(column, activate + (open ? t_rp_ : 0) + t_rcd_);
+        column = after_refresh(column);
+        b.row = row;
+    }
+    b.epoch = epoch(column);
+    c.next = b.idle = column + burst_cycles_;
+    ++bursts_;
+    return column + t_cas_ + burst_cycles_;
+}
+
+std::uint64_t dram_timing::access(std::uint64_t cycle, std::uint64_t address, std::uint64_t bytes) {
+    if (bytes == 0)
+        return cycle;
+    std::uint64_t finish = cycle;
+    for (std::uint64_t i = address / burst_bytes_; i <= (address + bytes - 1) / burst_bytes_; ++i)
+        finish = std::max(finish, burst(cycle, i));
+    return finish;
+}
+
+} // namespace retrace

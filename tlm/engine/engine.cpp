@@ -1,0 +1,287 @@
+#include "tlm/engine/engine.h"
+
+#include <fmt/format.h>
+
+namespace retrace {
+
+using spec::engine_fault;
+
+namespace {
+
+constexpr unsigned fetch_requesters = 100; ///< in the arbitration, instruction fetches come after the engines' data
+
+bool executes(unsigned engine, const spec::instruction_info& info) {
+    switch (engine) {
+    case spec::engine_pe: return info.pe;
+    case spec::engine_activation: return info.activation;
+    case spec::engine_vector: return info.vector;
+    default: return info.dma;
+    }
+}
+
+/// The instruction's description, after the checks that are the same for every engine.
+void check_header(unsigned engine, const spec::instruction_header& h) {
+    for (const spec::instruction_info& info : spec::instructions) {
+        if (static_cast<std::uint8_t>(info.code) != h.opcode || !executes(engine, info))
+            continue;
+        if (h.flags & ~info.flags)
+            throw engine_error{engine_fault::reserved_bits, h.flags};
+        for (const unsigned s : {h.wait0, h.wait1, h.signal0, h.signal1})
+            if (s >= spec::semaphores)
+                throw engine_error{engine_fault::bad_slot, s};
+        return;
+    }
+    throw engine_error{engine_fault::illegal_opcode, h.opcode};
+}
+
+} // namespace
+
+engine::engine(const sc_core::sc_module_name& name, unsigned number, backplane& plane, finished_callback finished)
+    : sc_module(name), plane_(plane), requester_(number), number_(number), finished_(std::move(finished)),
+      fetch_requester_(fetch_requesters + number) {
+    SC_HAS_PROCESS(engine);
+    SC_THREAD(run_programs);
+    SC_THREAD(fetch_programs);
+}
+
+void engine::start(unsigned context, std::uint32_t program, std::uint32_t count) {
+    run_ = std::make_shared<program_run>();
+    run_->context = context;
+    run_->program = program;
+    run_->count = count;
+    run_->sequence = plane_.contexts[context].command().sequence;
+    run_->step = plane_.contexts[context].command().step;
+    plane_.stalls.run(plane_.clock.now(), number_, context, signalled_semaphores(program, count));
+    started_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void engine::abort() {
+    if (run_)
+        cancel(engine_fault::aborted, pc_, 0);
+}
+
+void engine::cancel(engine_fault fault, std::uint32_t pc, std::uint32_t detail) {
+    run_->cancelled = true;
+    // Threads of this engine that wait in the middle of something find the run cancelled and drop what they hold.
+    fetched_more_.notify(sc_core::SC_ZERO_TIME);
+    landed_.notify(sc_core::SC_ZERO_TIME);
+    if (waits_for_ >= 0)
+        plane_.semaphore_changed[run_->context][static_cast<unsigned>(waits_for_)].notify(sc_core::SC_ZERO_TIME);
+    on_cancel();
+    end(fault, pc, detail);
+}
+
+void engine::end(engine_fault fault, std::uint32_t pc, std::uint32_t detail) {
+    run_.reset();
+    plane_.stalls.stop(plane_.clock.now(), number_);
+    finished_(number_, fault, pc, detail);
+}
+
+std::uint32_t engine::signalled_semaphores(std::uint32_t program, std::uint32_t count) {
+    // Only for the attribution of waits; costs no simulated time and changes nothing.
+    std::vector<std::byte> bytes(std::size_t{count} * spec::instruction_bytes);
+    tlm::tlm_generic_payload payload;
+    payload.set_command(tlm::TLM_READ_COMMAND);
+    payload.set_address(program);
+    payload.set_data_ptr(reinterpret_cast<unsigned char*>(bytes.data()));
+    payload.set_data_length(static_cast<unsigned>(bytes.size()));
+    std::uint32_t mask = 0;
+    if (fetch->transport_dbg(payload) != bytes.size())
+        return mask;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        spec::instruction_header h;
+        std::memcpy(&h, bytes.data() + std::size_t{i} * spec::instruction_bytes, sizeof h);
+        if (h.signal0_count && h.signal0 < spec::semaphores)
+            mask |= 1u << h.signal0;
+        if (h.signal1_count && h.signal1 < spec::semaphores)
+            mask |= 1u << h.signal1;
+    }
+    return mask;
+}
+
+void engine::fetch_programs() {
+    memory_access access(fetch_requester_);
+    std::vector<std::byte> block(std::size_t{plane_.config.sequencer.fetch_block} * spec::instruction_bytes);
+    for (;;) {
+        // Up to two blocks ahead of the sequencer.
+        const auto idle = [this] {
+            return !run_ || (fetching_ == run_ && (fetch_failed_ || next_fetch_ >= run_->count ||
+                                                   fetched_.size() > plane_.config.sequencer.fetch_block));
+        };
+        while (idle())
+            wait(fetch_more_);
+        const run_handle run = run_;
+        if (fetching_ != run) {
+            fetching_ = run;
+            fetched_.clear();
+            next_fetch_ = 0;
+            fetch_failed_ = false;
+        }
+        const std::uint32_t first = next_fetch_, count = std::min(plane_.config.sequencer.fetch_block, run->count - first);
+        access.extension.tensor = {};
+        access.extension.origin = origin(run, first);
+        access.set(tlm::TLM_READ_COMMAND, run->program + std::uint64_t{first} * spec::instruction_bytes, block.data(),
+                   count * spec::instruction_bytes);
+        const bool ok = access.transport(fetch);
+        if (run->cancelled || fetching_ != run)
+            continue;
+        fetch_failed_ = !ok;
+        for (std::uint32_t i = 0; ok && i < count; ++i) {
+            fetched_instruction f;
+            std::memcpy(f.bytes.data(), block.data() + std::size_t{i} * spec::instruction_bytes, spec::instruction_bytes);
+            f.pc = first + i;
+            fetched_.push_back(f);
+        }
+        next_fetch_ = first + count;
+        fetched_more_.notify(sc_core::SC_ZERO_TIME);
+    }
+}
+
+fetched_instruction engine::next_instruction(std::uint32_t pc) {
+    const run_handle run = run_;
+    const auto available = [&] { return fetching_ == run && !fetched_.empty(); };
+    if (!available()) {
+        plane_.stalls.busy(plane_.clock.now(), number_, stall::dram);
+        fetch_more_.notify(sc_core::SC_ZERO_TIME);
+        while (!available()) {
+            wait(fetched_more_);
+            check(run);
+            if (fetching_ == run && fetch_failed_ && fetched_.empty())
+                throw engine_error{engine_fault::bus_error, pc};
+        }
+        plane_.stalls.busy(plane_.clock.now(), number_, stall::command);
+    }
+    fetched_instruction i = fetched_.front();
+    fetched_.pop_front();
+    fetch_more_.notify(sc_core::SC_ZERO_TIME);
+    return i;
+}
+
+void engine::wait_for_semaphore(unsigned semaphore, unsigned count) {
+    if (count == 0)
+        return;
+    const run_handle run = run_;
+    context_state& context = context_of(run);
+    if (context.try_wait(semaphore, count))
+        return;
+    plane_.stalls.waiting(plane_.clock.now(), number_, semaphore);
+    waits_for_ = static_cast<int>(semaphore);
+    waits_since_ = plane_.clock.now();
+    do {
+        wait(plane_.semaphore_changed[run->context][semaphore]);
+        if (run->cancelled)
+            waits_for_ = -1;
+        check(run);
+    } while (!context.try_wait(semaphore, count));
+    waits_for_ = -1;
+    plane_.stalls.busy(plane_.clock.now(), number_, stall::command);
+}
+
+void engine::finish(const run_handle& run, const fetched_instruction& i) {
+    if (run->cancelled)
+        return;
+    const spec::instruction_header h = i.header();
+    ++instructions_;
+    try {
+        const auto signal = [&](unsigned semaphore, unsigned count) {
+            if (count == 0)
+                return;
+            context_of(run).signal(semaphore, count);
+            plane_.semaphore_changed[run->context][semaphore].notify(sc_core::SC_ZERO_TIME);
+        };
+        signal(h.signal0, h.signal0_count);
+        signal(h.signal1, h.signal1_count);
+    } catch (const engine_error& error) {
+        fail(run, i, error);
+    }
+}
+
+void engine::fail(const run_handle& run, const fetched_instruction& i, const engine_error& error) {
+    if (run->cancelled)
+        return;
+    cancel(error.fault, i.pc, error.detail);
+}
+
+void engine::end_flight(const run_handle& run) {
+    if (--run->in_flight == 0)
+        landed_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void engine::run_program() {
+    const run_handle run = run_;
+    fetched_instruction i;
+    try {
+        for (pc_ = 0; pc_ < run->count; ++pc_) {
+            i = next_instruction(pc_);
+            plane_.clock.wait_until(plane_.clock.now() + plane_.config.sequencer.issue_cycles);
+            check(run);
+            const spec::instruction_header h = i.header();
+            check_header(number_, h);
+            wait_for_semaphore(h.wait0, h.wait0_count);
+            wait_for_semaphore(h.wait1, h.wait1_count);
+            i.begin = plane_.clock.now();
+            if (h.opcode == static_cast<std::uint8_t>(spec::opcode::nop) && number_ < spec::engine_dma)
+                finish(run, i);
+            else
+                execute(i);
+            check(run);
+        }
+        while (run->in_flight != 0) {
+            wait(landed_);
+            check(run);
+        }
+        end(engine_fault::none, 0, 0);
+    } catch (const cancelled_program&) {
+    } catch (const engine_error& error) {
+        fail(run, i, error);
+    }
+}
+
+void engine::run_programs() {
+    for (;;) {
+        while (!run_)
+            wait(started_);
+        fetch_more_.notify(sc_core::SC_ZERO_TIME);
+        plane_.clock.wait_until(plane_.clock.now() + 1); // the control core starts engines at the end of a cycle
+        if (run_)
+            run_program();
+    }
+}
+
+void engine::log(const run_handle& run, const fetched_instruction& i, bool write, spec::memory_kind memory, std::uint64_t base,
+                 const std::array<std::uint32_t, 4>& sizes, const std::array<std::uint32_t, 3>& strides, trace::tensor_id tensor) {
+    trace::access_event e;
+    e.begin = i.begin;
+    e.end = plane_.clock.now();
+    e.device = plane_.device;
+    e.context = run->context;
+    e.engine = number_;
+    e.sequence = run->sequence;
+    e.step = run->step;
+    e.pc = i.pc;
+    e.opcode = static_cast<spec::opcode>(i.header().opcode);
+    e.write = write;
+    e.memory = memory;
+    e.base = base;
+    e.sizes = sizes;
+    e.strides = strides;
+    e.tensor = tensor;
+    plane_.sink->on(e);
+}
+
+void engine::log(const run_handle& run, const fetched_instruction& i, bool write, const resolved_operand& o) {
+    log(run, i, write, o.memory, o.address, {static_cast<std::uint32_t>(o.row_bytes), static_cast<std::uint32_t>(o.rows), 1, 1},
+        {static_cast<std::uint32_t>(o.pitch), 0, 0}, o.tensor);
+}
+
+std::string engine::describe() const {
+    if (!run_)
+        return "idle";
+    const std::string where = fmt::format("command {}, instruction {} of {}", run_->sequence, pc_, run_->count);
+    if (waits_for_ >= 0)
+        return fmt::format("{}: waits since cycle {} for semaphore {} (value {})", where, waits_since_, waits_for_,
+                           plane_.contexts[run_->context].semaphore(static_cast<unsigned>(waits_for_)));
+    return where + (run_->in_flight ? fmt::format(": {} operations in flight", run_->in_flight) : ": executing");
+}
+
+} // namespace retrace

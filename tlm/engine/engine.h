@@ -1,0 +1,116 @@
+#pragma once
+// A sequencer: fetches an engine program from device DRAM, waits for semaphores, hands each instruction to the engine behind it and
+// reports the end. What all engines share; the engine itself says in execute() what an instruction does and how long it takes.
+//
+// Owes the control core exactly one engine_finished per start. abort() takes effect at once: nothing in flight is visible afterwards.
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include <systemc>
+#include <tlm_utils/simple_initiator_socket.h>
+
+#include "tlm/backplane.h"
+#include "tlm/protocol.h"
+
+namespace retrace {
+
+struct fetched_instruction {
+    std::array<std::byte, spec::instruction_bytes> bytes{};
+    std::uint32_t pc = 0;
+    std::uint64_t begin = 0; ///< cycle at which its waits were over
+
+    template <typename Layout>
+    Layout as() const {
+        Layout layout;
+        static_assert(sizeof layout == spec::instruction_bytes);
+        std::memcpy(&layout, bytes.data(), sizeof layout);
+        return layout;
+    }
+    spec::instruction_header header() const {
+        spec::instruction_header h;
+        std::memcpy(&h, bytes.data(), sizeof h);
+        return h;
+    }
+};
+
+class engine : public sc_core::sc_module {
+public:
+    using finished_callback = std::function<void(unsigned engine, spec::engine_fault, std::uint32_t pc, std::uint32_t detail)>;
+
+    tlm_utils::simple_initiator_socket<engine, 32, memory_protocol> fetch{"fetch"};
+
+    engine(const sc_core::sc_module_name& name, unsigned number, backplane& plane, finished_callback finished);
+
+    void start(unsigned context, std::uint32_t program, std::uint32_t count);
+    void abort();
+
+    unsigned number() const { return number_; }
+    bool running() const { return run_ != nullptr; }
+    /// For the watchdog: what it does, in words.
+    std::string describe() const;
+    std::uint64_t instructions() const { return instructions_; }
+
+protected:
+    /// One program in execution. Activities that outlive an instruction (in-flight tiles and chunks) hold it and look at `cancelled`.
+    struct program_run {
+        unsigned context = 0;
+        std::uint32_t program = 0, count = 0, sequence = 0, step = 0;
+        bool cancelled = false;
+        unsigned in_flight = 0; ///< activities that have not finished
+    };
+    using run_handle = std::shared_ptr<program_run>;
+    struct cancelled_program {};
+
+    /// Carries out the instruction after its waits, from the sequencer's thread; returns when the next one may be issued. Must see to
+    /// it that finish() is called once, now or later. Throws engine_error.
+    virtual void execute(const fetched_instruction& i) = 0;
+    /// The program was aborted or has failed: wake whatever waits on its behalf.
+    virtual void on_cancel() {}
+
+    /// Writes and reads are done: signals. From any thread.
+    void finish(const run_handle& run, const fetched_instruction& i);
+    void fail(const run_handle& run, const fetched_instruction& i, const engine_error& error);
+    void begin_flight() { ++run_->in_flight; }
+    void end_flight(const run_handle& run);
+    /// Throws cancelled_program if the run was aborted meanwhile.
+    static void check(const run_handle& run) {
+        if (run->cancelled)
+            throw cancelled_program{};
+    }
+    const run_handle& current() const { return run_; }
+    context_state& context_of(const run_handle& run) { return plane_.contexts[run->context]; }
+    access_origin origin(const run_handle& run, std::uint32_t pc) const { return {plane_.clock.now(), number_, run->sequence, pc}; }
+    bool logs(const run_handle& run) const { return plane_.sink && plane_.sink->wants_accesses(run->step); }
+    void log(const run_handle& run, const fetched_instruction& i, bool write, spec::memory_kind memory, std::uint64_t base,
+             const std::array<std::uint32_t, 4>& sizes, const std::array<std::uint32_t, 3>& strides, trace::tensor_id tensor);
+    void log(const run_handle& run, const fetched_instruction& i, bool write, const resolved_operand& o);
+
+    backplane& plane_;
+    requester requester_;
+
+private:
+    void run_programs();
+    void fetch_programs();
+    void run_program();
+    fetched_instruction next_instruction(std::uint32_t pc);
+    void wait_for_semaphore(unsigned semaphore, unsigned count);
+    void cancel(spec::engine_fault fault, std::uint32_t pc, std::uint32_t detail);
+    void end(spec::engine_fault fault, std::uint32_t pc, std::uint32_t detail);
+    std::uint32_t signalled_semaphores(std::uint32_t program, std::uint32_t count);
+
+    unsigned number_;
+    finished_callback finished_;
+    requester fetch_requester_;
+    run_handle run_, fetching_;
+    std::deque<fetched_instruction> fetched_;
+    std::uint32_t next_fetch_ = 0;
+    bool fetch_failed_ = false;
+    std::uint32_t pc_ = 0;
+    int waits_for_ = -1; ///< semaphore, or -1
+    std::uint64_t waits_since_ = 0, instructions_ = 0;
+    sc_core::sc_event started_, fetch_more_, fetched_more_, landed_;
+};
+
+} // namespace retrace

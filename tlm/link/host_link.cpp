@@ -1,0 +1,115 @@
+#include "tlm/link/host_link.h"
+
+#include <cstring>
+
+#include "tlm/core/timing/dram_timing.h"
+
+namespace retrace {
+
+namespace {
+
+constexpr unsigned host_requester = 200, interrupt_requester = 201;
+
+} // namespace
+
+host_link::host_link(const sc_core::sc_module_name& name, backplane& plane, handlers device)
+    : sc_module(name), plane_(plane), device_(std::move(device)), up_(plane.config.host_link, plane.config.clock_hz),
+      down_(plane.config.host_link, plane.config.clock_hz),
+      host_latency_(cycles_of_ns(plane.config.host_link.host_latency_ns, plane.config.clock_hz)),
+      host_memory_(plane.config.host_link.host_memory_bytes), host_(host_requester), interrupt_(interrupt_requester) {
+    port.register_b_transport(this, &host_link::b_transport);
+    SC_HAS_PROCESS(host_link);
+    SC_THREAD(serve_host);
+    SC_THREAD(serve_messages);
+}
+
+void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_time&) {
+    memory_extension* extension = payload.get_extension<memory_extension>();
+    if (!extension || !extension->who || payload.get_byte_enable_ptr()) {
+        payload.set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
+        return;
+    }
+    const byte_run single{payload.get_address(), payload.get_data_length()};
+    const byte_run* runs = extension->runs ? extension->runs->data() : &single;
+    const std::size_t count = extension->runs ? extension->runs->size() : 1;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::uint64_t from = runs[i].address - spec::host_window_base;
+        if (runs[i].address < spec::host_window_base || from > host_memory_.size() || runs[i].bytes > host_memory_.size() - from) {
+            payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+            return;
+        }
+    }
+    const std::uint64_t bytes = payload.get_data_length();
+    if (plane_.config.ideal_memories) {
+        plane_.arbitration.acquire(*extension->who, [](std::uint64_t cycle) { return cycle + 1; });
+    } else if (payload.is_write()) {
+        plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return up_.send(cycle, bytes).arrival; });
+    } else {
+        plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return up_.send(cycle, 0).arrival + host_latency_; });
+        plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return down_.send(cycle, bytes).arrival; });
+    }
+    payload.set_response_status(tlm::TLM_OK_RESPONSE);
+    if (extension->cancelled && *extension->cancelled)
+        return;
+    auto* data = reinterpret_cast<std::byte*>(payload.get_data_ptr());
+    for (std::size_t i = 0; i < count; ++i) {
+        std::byte* host = host_memory_.data() + (runs[i].address - spec::host_window_base);
+        if (payload.is_write())
+            std::memcpy(host, data, runs[i].bytes);
+        else
+            std::memcpy(data, host, runs[i].bytes);
+        data += runs[i].bytes;
+    }
+}
+
+void host_link::post_write(std::uint32_t offset, std::uint32_t value) {
+    accesses_.push_back({true, offset, value, {}});
+    access_posted_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void host_link::post_read(std::uint32_t offset, std::function<void(std::uint32_t)> done) {
+    accesses_.push_back({false, offset, 0, std::move(done)});
+    access_posted_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void host_link::serve_host() {
+    for (;;) {
+        while (accesses_.empty())
+            wait(access_posted_);
+        access a = std::move(accesses_.front());
+        accesses_.pop_front();
+        plane_.stalls.message(plane_.clock.now(), +1);
+        plane_.arbitration.acquire(host_, [&](std::uint64_t cycle) { return down_.send(cycle, a.write ? 4 : 0).arrival; });
+        std::uint32_t value = ~0u;
+        if (a.write) {
+            device_.write_register(a.offset, a.value);
+        } else {
+            if (!device_.read_register(a.offset, value))
+                value = ~0u;
+            plane_.arbitration.acquire(host_, [&](std::uint64_t cycle) { return up_.send(cycle, 4).arrival; });
+        }
+        plane_.stalls.message(plane_.clock.now(), -1);
+        if (a.done)
+            a.done(value);
+    }
+}
+
+void host_link::send_message(std::uint64_t address, std::uint32_t data) {
+    messages_.emplace_back(address, data);
+    message_sent_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void host_link::serve_messages() {
+    for (;;) {
+        while (messages_.empty())
+            wait(message_sent_);
+        const auto [address, data] = messages_.front();
+        messages_.pop_front();
+        plane_.stalls.message(plane_.clock.now(), +1);
+        plane_.arbitration.acquire(interrupt_, [&](std::uint64_t cycle) { return up_.send(cycle, 4).arrival; });
+        plane_.stalls.message(plane_.clock.now(), -1);
+        device_.message(address, data);
+    }
+}
+
+} // namespace retrace

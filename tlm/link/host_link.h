@@ -1,0 +1,65 @@
+#pragma once
+// The host link: register accesses down, DMA both ways, interrupt messages up. Each direction is a wire with a bandwidth and a latency;
+// messages of a direction never overtake each other, so a completion is in host memory before the interrupt that announces it.
+//
+// The host's side is called from outside the kernel (sim/platform): it queues accesses and runs the kernel until they have happened.
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include <systemc>
+#include <tlm>
+#include <tlm_utils/multi_passthrough_target_socket.h>
+
+#include "tlm/backplane.h"
+#include "tlm/core/timing/link_timing.h"
+#include "tlm/protocol.h"
+
+namespace retrace {
+
+class host_link : public sc_core::sc_module {
+public:
+    /// Device side: accesses of host memory by bus address.
+    tlm_utils::multi_passthrough_target_socket<host_link, 32, memory_protocol> port{"port"};
+
+    struct handlers {
+        std::function<bool(std::uint32_t offset, std::uint32_t& value)> read_register;
+        std::function<bool(std::uint32_t offset, std::uint32_t value)> write_register;
+        std::function<void(std::uint64_t address, std::uint32_t data)> message; ///< an interrupt message reached the host
+    };
+
+    host_link(const sc_core::sc_module_name& name, backplane& plane, handlers device);
+
+    std::vector<std::byte>& host_memory() { return host_memory_; }
+
+    // Host side, outside the kernel.
+    void post_write(std::uint32_t offset, std::uint32_t value);
+    /// `done` is called when the answer is back; all ones if the register does not exist, as on a real bus.
+    void post_read(std::uint32_t offset, std::function<void(std::uint32_t)> done);
+
+    /// Device side: an interrupt message.
+    void send_message(std::uint64_t address, std::uint32_t data);
+
+private:
+    struct access {
+        bool write;
+        std::uint32_t offset, value;
+        std::function<void(std::uint32_t)> done;
+    };
+
+    void b_transport(int id, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
+    void serve_host();
+    void serve_messages();
+
+    backplane& plane_;
+    handlers device_;
+    link_direction up_, down_;
+    std::uint64_t host_latency_;
+    std::vector<std::byte> host_memory_;
+    std::deque<access> accesses_;
+    std::deque<std::pair<std::uint64_t, std::uint32_t>> messages_;
+    sc_core::sc_event access_posted_, message_sent_;
+    requester host_, interrupt_;
+};
+
+} // namespace retrace

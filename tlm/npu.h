@@ -1,0 +1,93 @@
+#pragma once
+// The schematic of one processor: its memories, engines, control core and link, and how they are bound.
+//
+//   host --- link --- register block --- control core (RISC-V firmware, mover)
+//              |                             | starts, aborts, contexts
+//              |        +--------------------+---------------------+
+//              |        |            |               |             |
+//              +---- DMA queues   PE array      activation      vector        (each with a sequencer that fetches from DRAM)
+//                     |      |       |  \          /  |            |
+//                   DRAM   state buffer   PSUM ---+   +--- state buffer
+#include <array>
+#include <memory>
+#include <vector>
+
+#include <systemc>
+
+#include "tlm/backplane.h"
+#include "tlm/control/control_core.h"
+#include "tlm/core/control/control_block.h"
+#include "tlm/dma/dma_queue.h"
+#include "tlm/elementwise/elementwise_engine.h"
+#include "tlm/link/host_link.h"
+#include "tlm/memory/memory_block.h"
+#include "tlm/pe/pe_array.h"
+
+namespace retrace {
+
+class npu : public sc_core::sc_module, private control_environment {
+public:
+    using message_handler = std::function<void(std::uint64_t address, std::uint32_t data)>;
+
+    npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned device, trace::event_sink* sink,
+        pe_array::array_factory make_array, message_handler message);
+
+    host_link& link() { return link_; }
+    const clock_domain& clock() const { return clock_; }
+    stall_account& stalls() { return stalls_; }
+    const pe_array& pe() const { return pe_; }
+    const tagged_memory& dram() const { return dram_memory_; }
+    const tagged_memory& buffer() const { return buffer_memory_; }
+    const tagged_memory& psum() const { return psum_memory_; }
+    const control_core& core() const { return core_; }
+    std::uint64_t commands_running() const;
+    /// Instructions finished by all engines: what the watchdog looks at.
+    std::uint64_t progress() const;
+    /// What every engine and the control core is doing or waiting for, a line each.
+    std::string describe() const;
+
+private:
+    // control_environment: what the register block asks for
+    std::uint64_t cycle() override { return clock_.now(); }
+    void engine_start(unsigned engine, unsigned context, std::uint32_t program_address, std::uint32_t count) override;
+    void engine_abort(unsigned engine) override;
+    void context_begin(unsigned context, const spec::command& command) override;
+    void context_end(unsigned context, spec::command_status status) override;
+    void mover_start(std::uint64_t host_address, std::uint32_t local_address, std::uint32_t bytes, bool to_host) override;
+    void send_message(std::uint64_t address, std::uint32_t data) override;
+    bool read_local(std::uint32_t address, std::span<std::uint8_t> bytes) override;
+    bool write_local(std::uint32_t address, std::span<const std::uint8_t> bytes) override;
+    void core_reset(bool run) override;
+    void set_core_interrupt(bool level) override;
+
+    tagged_memory* memory_of(spec::memory_kind kind);
+    access_origin origin_of(const spec::command& command) const;
+    void log_command(trace::command_event::moment what, unsigned context, const spec::command& command, spec::command_status status);
+
+    npu_config config_;
+    unsigned device_;
+    trace::event_sink* sink_;
+    clock_domain clock_;
+    arbiter arbiter_;
+    std::array<context_state, spec::contexts> contexts_;
+    std::array<std::array<sc_core::sc_event, spec::semaphores>, spec::contexts> semaphore_changed_;
+    stall_account stalls_;
+    backplane plane_;
+
+    tagged_memory dram_memory_, buffer_memory_, psum_memory_;
+    device_dram dram_;
+    state_buffer buffer_;
+    bank_schedule psum_ports_;
+    control_block block_;
+    host_link link_;
+    control_core core_;
+
+    engine::finished_callback finished_;
+    on_chip_memories on_chip_;
+    pe_array pe_;
+    elementwise_engine activation_, vector_;
+    std::vector<std::unique_ptr<dma_queue>> dma_;
+    std::vector<engine*> engines_; ///< by engine number
+};
+
+} // namespace retrace

@@ -1,0 +1,254 @@
+#include "tlm/pe/pe_array.h"
+
+#include "tlm/core/numeric/formats_bulk.h"
+
+namespace retrace {
+
+using spec::engine_fault;
+using spec::memory_kind;
+using spec::opcode;
+using spec::operand_access;
+
+namespace {
+
+constexpr unsigned weight_requester = 20, operand_requester = 21; ///< after the engines' own numbers
+
+array_config array_config_of(const npu_config& c) {
+    array_config a;
+    a.rows = c.array.rows;
+    a.columns = c.array.columns;
+    a.fma_depth = c.array.fma_depth;
+    for (std::size_t f = 0; f < c.array.operand_cycles.size(); ++f)
+        a.operand_cycles[f] = c.array.operand_cycles[f];
+    return a;
+}
+
+} // namespace
+
+pe_array::pe_array(const sc_core::sc_module_name& name, backplane& plane, on_chip_memories memories, array_factory make_array,
+                   finished_callback finished)
+    : engine(name, spec::engine_pe, plane, std::move(finished)), memories_(memories), shape_(array_config_of(plane.config)), timing_(shape_),
+      make_array_(std::move(make_array)), array_(make_array_(shape_)), weight_port_(weight_requester), operand_port_(operand_requester) {
+    SC_HAS_PROCESS(pe_array);
+    SC_THREAD(load_weights);
+    SC_THREAD(stream_rows);
+    SC_THREAD(land_sums);
+}
+
+void pe_array::hand_over(std::deque<operation>& queue, sc_core::sc_event& pushed, operation op) {
+    // Each port has one instruction waiting behind the one it works on.
+    const run_handle run = op.run;
+    while (!queue.empty()) {
+        wait(popped_);
+        check(run);
+    }
+    begin_flight();
+    queue.push_back(std::move(op));
+    pushed.notify(sc_core::SC_ZERO_TIME);
+}
+
+void pe_array::on_cancel() {
+    broken_ = true;
+    for (sc_core::sc_event* e : {&popped_, &swapped_, &loaded_, &drained_})
+        e->notify(sc_core::SC_ZERO_TIME);
+}
+
+void pe_array::recover(const run_handle& run) {
+    if (run == last_run_)
+        return;
+    last_run_ = run;
+    if (!broken_ && loads_begun_ == swaps_)
+        return;
+    while (loading_ + streaming_ + loads_.size() + streams_.size() != 0) {
+        wait(drained_);
+        check(run);
+    }
+    array_ = make_array_(shape_);
+    loads_begun_ = loads_complete_ = swaps_ = 0;
+    broken_ = false;
+}
+
+void pe_array::execute(const fetched_instruction& fetched) {
+    recover(current());
+    operation op{current(), fetched, fetched.as<spec::matrix_instruction>(), {}, {}, {}};
+    const spec::matrix_instruction& i = op.i;
+    if (i.source_format >= number_format_count || i.source_format == static_cast<unsigned>(number_format::int32))
+        throw engine_error{engine_fault::bad_format, i.source_format};
+    op.format = static_cast<number_format>(i.source_format);
+    const context_state& context = context_of(op.run);
+    op.a = context.resolve(i.a, i.rows, std::uint64_t{i.columns} * bytes_of(op.format), operand_access::read);
+    if (op.a.memory != memory_kind::state_buffer)
+        throw engine_error{engine_fault::bad_slot, i.a.slot};
+    if (i.opcode == static_cast<std::uint8_t>(opcode::load_weights)) {
+        if (i.rows > shape_.rows || i.columns > shape_.columns)
+            throw engine_error{engine_fault::bad_shape, std::uint32_t{i.rows} << 16 | i.columns};
+        hand_over(loads_, load_pushed_, std::move(op));
+        return;
+    }
+    const unsigned row_bytes = shape_.columns * 4;
+    if (i.columns > shape_.rows)
+        throw engine_error{engine_fault::bad_shape, i.columns};
+    if (i.d.pitch != row_bytes || i.d.offset % row_bytes != 0)
+        throw engine_error{engine_fault::bad_shape, i.d.pitch};
+    op.d = context.resolve(i.d, i.rows, row_bytes, operand_access::write);
+    if (op.d.memory != memory_kind::psum)
+        throw engine_error{engine_fault::bad_slot, i.d.slot};
+    hand_over(streams_, stream_pushed_, std::move(op));
+}
+
+std::uint64_t pe_array::acquire_burst(requester& port, const resolved_operand& operand, std::uint64_t earliest, std::uint64_t cycles) {
+    plane_.clock.wait_until(earliest);
+    plane_.stalls.array_port_waits(plane_.clock.now(), +1);
+    const std::uint64_t start = plane_.arbitration.acquire(port, [&](std::uint64_t cycle) {
+        bank_schedule& banks = memories_.buffer.banks();
+        const bank_range range = memories_.buffer.banks_of(operand);
+        const std::uint64_t at = banks.earliest(cycle, range);
+        banks.occupy(at, cycles, range);
+        return at;
+    });
+    plane_.stalls.array_port_waits(start, -1);
+    return start;
+}
+
+matrix_view pe_array::view(const operation& op) const {
+    return {memories_.buffer.memory().data() + op.a.address, op.a.pitch, op.i.rows, op.i.columns, op.format};
+}
+
+void pe_array::load_weights() {
+    for (;;) {
+        while (loads_.empty())
+            wait(load_pushed_);
+        const operation op = std::move(loads_.front());
+        loads_.pop_front();
+        ++loading_;
+        popped_.notify(sc_core::SC_ZERO_TIME);
+        // The shadow registers must have been taken over; with one weight register the array must be empty.
+        const bool serial = plane_.config.array.weight_registers == 1;
+        while (!op.run->cancelled && (loads_begun_ != swaps_ || (serial && streaming_ + streams_.size() != 0)))
+            wait(swapped_ | drained_);
+        if (!op.run->cancelled) {
+            std::uint64_t earliest = plane_.clock.now();
+            if (swaps_ != 0)
+                earliest = std::max(earliest, serial ? array_free_ : timing_.earliest_reload(last_swap_, op.format));
+            const std::uint64_t cycles = timing_.load_cycles(op.format);
+            const std::uint64_t start = acquire_burst(weight_port_, op.a, earliest, cycles);
+            if (!op.run->cancelled) {
+                memories_.buffer.memory().check(op.a.address, op.a.rows, op.a.row_bytes, op.a.pitch, op.a.tensor,
+                                                origin(op.run, op.fetched.pc));
+                ++loads_begun_;
+                array_->load_weights(start, view(op));
+                plane_.stalls.weights(start, start + cycles);
+                plane_.clock.wait_until(start + cycles);
+                ++loads_complete_;
+                loaded_.notify(sc_core::SC_ZERO_TIME);
+                if (!op.run->cancelled && logs(op.run))
+                    log(op.run, op.fetched, false, op.a);
+                finish(op.run, op.fetched);
+            }
+        }
+        --loading_;
+        drained_.notify(sc_core::SC_ZERO_TIME);
+        end_flight(op.run);
+    }
+}
+
+void pe_array::stream_rows() {
+    for (;;) {
+        while (streams_.empty())
+            wait(stream_pushed_);
+        const operation op = std::move(streams_.front());
+        streams_.pop_front();
+        ++streaming_;
+        popped_.notify(sc_core::SC_ZERO_TIME);
+        const bool swap = op.i.flags & spec::matmul_swap;
+        while (!op.run->cancelled && swap && loads_complete_ == swaps_)
+            wait(loaded_ | swapped_);
+        const std::uint64_t cycles = timing_.next_stream(0, op.format, op.i.rows);
+        bool streamed = false;
+        if (!op.run->cancelled) {
+            const std::uint64_t start = acquire_burst(operand_port_, op.a, std::max(plane_.clock.now(), next_stream_), cycles);
+            if (!op.run->cancelled) {
+                memories_.buffer.memory().check(op.a.address, op.a.rows, op.a.row_bytes, op.a.pitch, op.a.tensor,
+                                                origin(op.run, op.fetched.pc));
+                try {
+                    array_->stream(start, view(op), swap);
+                    streamed = true;
+                } catch (const array_protocol_error&) {
+                    fail(op.run, op.fetched, {engine_fault::array_protocol, op.i.columns});
+                }
+            }
+            if (streamed) {
+                if (swap) {
+                    ++swaps_;
+                    last_swap_ = start;
+                    swapped_.notify(sc_core::SC_ZERO_TIME);
+                }
+                next_stream_ = start + cycles;
+                flight f;
+                static_cast<operation&>(f) = op;
+                f.end = timing_.last_stamp(start, op.format, op.i.rows) + 1;
+                array_free_ = f.end;
+                plane_.stalls.rows(start, next_stream_, timing_.stamp(start, op.format, 0, 0), f.end);
+                flights_.push_back(std::move(f));
+                flight_pushed_.notify(sc_core::SC_ZERO_TIME);
+                plane_.clock.wait_until(next_stream_);
+            }
+        }
+        if (!streamed) {
+            --streaming_;
+            drained_.notify(sc_core::SC_ZERO_TIME);
+            end_flight(op.run);
+        }
+    }
+}
+
+void pe_array::land_sums() {
+    for (;;) {
+        while (flights_.empty())
+            wait(flight_pushed_);
+        const flight f = std::move(flights_.front());
+        flights_.pop_front();
+        plane_.clock.wait_until(f.end);
+        // The array must deliver exactly what its timing rules say; anything else is a fault of the model.
+        if (!array_->collect(f.end - 1, sums_) || sums_.last_cycle != f.end - 1 || sums_.rows != f.i.rows)
+            throw std::logic_error("pe_array: the array did not deliver its sums in cycle " + std::to_string(f.end - 1));
+        if (!f.run->cancelled)
+            land(f);
+        --streaming_;
+        drained_.notify(sc_core::SC_ZERO_TIME);
+        end_flight(f.run);
+    }
+}
+
+void pe_array::land(const flight& f) {
+    const bool accumulate = f.i.flags & spec::matmul_accumulate, integer = f.format == number_format::int8;
+    const access_origin where = origin(f.run, f.fetched.pc);
+    const std::uint64_t row_bytes = std::uint64_t{sums_.columns} * 4;
+    tagged_memory& psum = memories_.psum;
+    if (accumulate)
+        psum.check(f.d.address, f.d.rows, row_bytes, f.d.pitch, f.d.tensor, where);
+    // Full rows are one block; a partial tile is added row by row.
+    const bool whole = row_bytes == f.d.pitch;
+    const std::uint64_t blocks = whole ? 1 : f.d.rows, words = whole ? f.d.rows * sums_.columns : sums_.columns;
+    for (std::uint64_t b = 0; b < blocks; ++b) {
+        const std::uint64_t address = f.d.address + b * f.d.pitch;
+        const std::span<const std::uint32_t> sums(sums_.bits.data() + b * words, words);
+        if (accumulate) {
+            auto* accumulator = reinterpret_cast<std::uint32_t*>(psum.data() + address);
+            accumulate_row({accumulator, words}, sums, integer);
+            psum.claim(address, words * 4, f.d.tensor, where);
+        } else {
+            psum.write(address, reinterpret_cast<const std::byte*>(sums.data()), words * 4, f.d.tensor, where);
+        }
+    }
+    macs_ += std::uint64_t{f.i.rows} * f.i.columns * sums_.columns;
+    if (logs(f.run)) {
+        log(f.run, f.fetched, false, f.a);
+        resolved_operand d = f.d;
+        d.row_bytes = row_bytes;
+        log(f.run, f.fetched, true, d);
+    }
+    finish(f.run, f.fetched);
+}
+
+} // namespace retrace

@@ -1,0 +1,67 @@
+#pragma once
+// The PE array's engine: its sequencer issues `load_weights` and `matmul` in order to two ports that work side by side: the weight port
+// fills the shadow registers for the next tile while the operand port still streams this one; column sums land in PSUM as they leave.
+// Bits and stamps come from the array behind array_interface; when a load or a stream may begin follows array_timing. Each operand is one
+// burst on its state-buffer banks. Not modelled: partial bursts; a stream once granted is never stalled.
+#include <deque>
+#include <memory>
+
+#include "tlm/core/array/array_interface.h"
+#include "tlm/core/array/array_timing.h"
+#include "tlm/elementwise/elementwise_engine.h"
+
+namespace retrace {
+
+class pe_array : public engine {
+public:
+    using array_factory = std::function<std::unique_ptr<array_interface>(const array_config&)>;
+
+    pe_array(const sc_core::sc_module_name& name, backplane& plane, on_chip_memories memories, array_factory make_array,
+             finished_callback finished);
+
+    std::uint64_t macs() const { return macs_; }
+
+private:
+    struct operation {
+        run_handle run;
+        fetched_instruction fetched;
+        spec::matrix_instruction i;
+        resolved_operand a, d;
+        number_format format{};
+    };
+    struct flight : operation {
+        std::uint64_t end = 0; ///< first cycle after the last sum
+    };
+
+    void execute(const fetched_instruction& i) override;
+    void on_cancel() override;
+    /// After a program that ended in the middle of something (abort, fault, weights never used) the array starts afresh.
+    void recover(const run_handle& run);
+    void load_weights();
+    void stream_rows();
+    void land_sums();
+    void land(const flight& f);
+    void hand_over(std::deque<operation>& queue, sc_core::sc_event& pushed, operation operation);
+    /// The burst of `operand` on its banks, from the first cycle >= earliest at which they are free; resumes then.
+    std::uint64_t acquire_burst(requester& port, const resolved_operand& operand, std::uint64_t earliest, std::uint64_t cycles);
+    matrix_view view(const operation& op) const;
+
+    on_chip_memories memories_;
+    array_config shape_;
+    array_timing timing_;
+    array_factory make_array_;
+    std::unique_ptr<array_interface> array_;
+    requester weight_port_, operand_port_;
+    std::deque<operation> loads_, streams_;
+    std::deque<flight> flights_;
+    sc_core::sc_event load_pushed_, stream_pushed_, flight_pushed_, popped_, swapped_, loaded_, drained_;
+    bool broken_ = false;                   ///< a program was cancelled
+    run_handle last_run_;
+    unsigned loading_ = 0, streaming_ = 0;  ///< loads in the port; streams taken from the queue whose sums have not all landed
+    std::uint64_t loads_begun_ = 0, loads_complete_ = 0, swaps_ = 0;
+    std::uint64_t last_swap_ = 0, next_stream_ = 0, array_free_ = 0;
+    column_sums sums_;
+    std::uint64_t macs_ = 0;
+};
+
+} // namespace retrace
