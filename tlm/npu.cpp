@@ -105,7 +105,7 @@ void npu::context_end(unsigned context, spec::command_status status) {
     const access_origin origin = origin_of(command);
     for (unsigned i = 0; i < command.operand_count; ++i) {
         const spec::operand& o = command.operands[i];
-        if (tagged_memory* memory = memory_of(static_cast<memory_kind>(o.memory)); memory && (o.access & 2u) && o.tag != 0)
+        if (tagged_memory* memory = memory_of(static_cast<memory_kind>(o.memory)); memory && (o.access & 2u) && o.tag != 0 && memory->contains(o.base, o.bytes))
             memory->log_complete(o.base, o.bytes, {o.tag, o.version}, origin);
     }
     const std::uint64_t bank = on_chip_.psum_bank_bytes;
@@ -114,7 +114,7 @@ void npu::context_end(unsigned context, spec::command_status status) {
     for (unsigned i = 0; i < command.operand_count; ++i) {
         const spec::operand& o = command.operands[i];
         if (tagged_memory* memory = memory_of(static_cast<memory_kind>(o.memory));
-            memory && (o.access & static_cast<unsigned>(spec::operand_access::release)))
+            memory && (o.access & static_cast<unsigned>(spec::operand_access::release)) && memory->contains(o.base, o.bytes))
             memory->release(o.base, o.bytes, {o.tag, o.version}, origin);
     }
     for (const tagged_memory* memory : {&dram_memory_, &buffer_memory_, &psum_memory_})

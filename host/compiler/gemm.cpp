@@ -49,6 +49,24 @@ std::uint64_t program_estimate(std::uint64_t m, std::uint64_t n, const gemm_shap
     return blocks * panels * (2 * ceil_div(g.k, device.rows) + 6) * spec::instruction_bytes;
 }
 
+/// The whole product in blocks of `rows` x `columns`; equal blocks share a kernel.
+gemm_program compile_blocks(const gemm_shape& g, std::uint64_t rows, std::uint64_t columns,
+                            const device_capabilities& device, const work_space& space) {
+    gemm_program program;
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t> known;
+    const std::uint64_t e = bytes_of(g.source), out = bytes_of(g.result);
+    for (std::uint64_t m = 0; m < g.m; m += rows)
+        for (std::uint64_t n = 0; n < g.n; n += columns) {
+            const auto height = static_cast<std::uint32_t>(std::min<std::uint64_t>(rows, g.m - m));
+            const auto width = static_cast<std::uint32_t>(std::min<std::uint64_t>(columns, g.n - n));
+            const auto [at, fresh] = known.try_emplace({height, width}, program.kernels.size());
+            if (fresh)
+                program.kernels.push_back(compile_block(g, height, width, device, space));
+            program.commands.push_back({at->second, m * g.a_pitch, n * e, m * g.c_pitch + n * out});
+        }
+    return program;
+}
+
 } // namespace
 
 work_space whole_state_buffer(const device_capabilities& device) { return {0, device.state_buffer_bytes}; }
@@ -72,30 +90,26 @@ gemm_program compile_gemm(const gemm_shape& asked, const device_capabilities& de
         const bool reachable = rows * g.a_pitch < (1ull << 32) && g.k * g.b_pitch < (1ull << 32) && rows * g.c_pitch < (1ull << 32);
         return reachable && kinds * program_estimate(rows, columns, g, device) <= region;
     };
-    while (!fits() && (rows > rows_unit || columns > device.columns)) {
+    const auto divisible = [&] { return rows > rows_unit || columns > device.columns; };
+    const auto divide = [&] {
         if (rows / rows_unit >= columns / device.columns && rows > rows_unit)
             rows = ceil_div(ceil_div(rows, 2), rows_unit) * rows_unit;
         else
             columns = ceil_div(ceil_div(columns, 2), device.columns) * device.columns;
+    };
+    while (!fits() && divisible())
+        divide();
+    for (;;) { // the estimate does not know how small a full state buffer makes the blocks
+        gemm_program program = compile_blocks(g, rows, columns, device, space);
+        std::uint64_t bytes = 0;
+        for (const compiled_kernel& kernel : program.kernels)
+            bytes += kernel.program_bytes();
+        if (bytes <= region)
+            return program;
+        if (!divisible())
+            throw capacity_error("programs", bytes, region, bytes, "the programs of the product");
+        divide();
     }
-
-    gemm_program program;
-    std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t> known;
-    std::uint64_t bytes = 0;
-    for (std::uint64_t m = 0; m < g.m; m += rows)
-        for (std::uint64_t n = 0; n < g.n; n += columns) {
-            const std::pair size{std::min<std::uint64_t>(rows, g.m - m), std::min<std::uint64_t>(columns, g.n - n)};
-            const auto [at, fresh] = known.try_emplace(size, program.kernels.size());
-            if (fresh) {
-                program.kernels.push_back(compile_block(g, static_cast<std::uint32_t>(size.first),
-                                                        static_cast<std::uint32_t>(size.second), device, space));
-                bytes += program.kernels.back().program_bytes();
-            }
-            program.commands.push_back({at->second, m * g.a_pitch, n * e, m * g.c_pitch + n * out});
-        }
-    if (bytes > region)
-        throw capacity_error("programs", bytes, region, bytes, "the programs of the product");
-    return program;
 }
 
 } // namespace retrace::compiler

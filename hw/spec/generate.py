@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Turns registers.yaml, isa.yaml and limits.yaml into a C header, a C++ header, a SystemVerilog include and Markdown tables.
 
-usage: generate.py SPEC_DIR OUTPUT_DIR        (spec.c.h, spec.h, spec.svh, tables.md)
+usage: generate.py SPEC_DIR OUTPUT_DIR        writes spec_c.h, spec.h, spec.svh and tables.md
+
+Everything that could make two of the outputs disagree, or a structure differ between compilers, is refused here with the name of the
+entry: overlapping fields or registers, duplicate keys, codes and opcodes, values out of range, fields off their natural alignment.
 """
 import os
 import sys
@@ -19,106 +22,159 @@ class unique_key_loader(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if key in seen:
-                raise spec_error(f"{key_node.start_mark}: duplicate key {key}")
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, (str, int)) or key in seen:
+                mark = key_node.start_mark
+                raise spec_error(f"{os.path.basename(mark.name)}:{mark.line + 1}: duplicate key {key}")
             seen.add(key)
         return super().construct_mapping(node, deep)
 
 
-def load(path):
-    with open(path, encoding="utf-8") as stream:
+def load(folder, name):
+    with open(os.path.join(folder, name), encoding="utf-8") as stream:
         return yaml.load(stream, unique_key_loader)
 
 
+def require(condition, message):
+    if not condition:
+        raise spec_error(message)
+
+
+def get(entry, key, where):
+    require(isinstance(entry, dict) and key in entry, f"{where}: the key {key} is missing")
+    return entry[key]
+
+
+ENGINES = ("pe", "activation", "vector", "dma")
+ACCESS_KINDS = ("RO", "RW", "RW1C", "WO")
+FIXED_SIZES = {"command": "command_bytes", "completion": "completion_bytes"}
+
+
 class spec:
+    """The three files, checked, with offsets and masks worked out."""
+
     def __init__(self, folder):
-        limits = load(os.path.join(folder, "limits.yaml"))
-        isa = load(os.path.join(folder, "isa.yaml"))
-        self.blocks = load(os.path.join(folder, "registers.yaml"))["blocks"]
-        self.limits = limits["limits"]
-        self.enums = {**limits["enums"], **isa["enums"]}
-        self.structures = {name: self.layout(name, s, []) for name, s in isa["structures"].items()}
-        header = self.structures["header"]
-        self.layouts = {n: self.layout(n, s, header["fields"], self.limits["instruction_bytes"]["value"])
-                        for n, s in isa["layouts"].items()}
-        self.instructions = isa["instructions"]
-        self.descriptors, self.bit_enums = {}, {}
-        for name, entry in isa["descriptors"].items():
+        limits, isa = load(folder, "limits.yaml"), load(folder, "isa.yaml")
+        self.blocks = get(load(folder, "registers.yaml"), "blocks", "registers.yaml")
+        self.limits = get(limits, "limits", "limits.yaml")
+        for name, entry in self.limits.items():
+            value = get(entry, "value", f"limit {name}")
+            require(isinstance(value, int) and 0 <= value < 1 << 64, f"limit {name}: {value} is not a number of 64 bits")
+        self.enums = {**get(limits, "enums", "limits.yaml"), **get(isa, "enums", "isa.yaml")}
+        self.structures, self.layouts, self.descriptors = {}, {}, {}
+        for name, entry in get(isa, "structures", "isa.yaml").items():
+            self.structures[name] = self.layout(name, entry)
+        for name, entry in get(isa, "layouts", "isa.yaml").items():
+            self.layouts[name] = self.layout(name, entry, self.structures["header"]["fields"], "instruction_bytes")
+        for name, entry in get(isa, "descriptors", "isa.yaml").items():
             if "enum" in entry:
-                self.enums[name] = {"text": entry["text"], "values": entry["enum"]}
+                self.enums[name] = {"text": get(entry, "text", name), "values": entry["enum"]}
             else:
-                size = {"command": "command_bytes", "completion": "completion_bytes"}.get(name)
-                self.descriptors[name] = self.layout(name, entry, [], self.limits[size]["value"] if size else None)
+                self.descriptors[name] = self.layout(name, entry, size=FIXED_SIZES.get(name))
+        self.instructions = get(isa, "instructions", "isa.yaml")
         self.check_instructions()
+        self.check_enums()
         self.registers = {name: self.register_list(name, block) for name, block in self.blocks.items()}
 
-    def structure(self, name):
-        return self.structures.get(name) or self.descriptors.get(name)
+    def limit(self, name, where):
+        require(name in self.limits, f"{where}: there is no limit {name}")
+        return self.limits[name]["value"]
 
-    def layout(self, name, entry, prefix, size=None):
-        """fields as dicts with offset; every field must be naturally aligned, so that C structs have no padding."""
+    def layout(self, name, entry, prefix=(), size=None):
+        """Fields with their offsets. Each must be naturally aligned and the whole a multiple of its alignment: then no compiler pads."""
         fields = [dict(f) for f in prefix]
         offset = sum(f["bytes"] * f["count"] for f in fields)
-        for field in entry["fields"]:
+        align = max((f["align"] for f in fields), default=1)
+        for field in get(entry, "fields", name):
+            require(isinstance(field, list) and len(field) in (3, 4), f"{name}: {field} is not [name, bytes, text] or [name, bytes, text, limit]")
             label, kind, text = field[:3]
-            count = self.limits[field[3]]["value"] if len(field) > 3 else 1
+            where = f"{name}.{label}"
+            require(all(f["name"] != label for f in fields), f"{where}: duplicate field")
+            count = self.limit(field[3], where) if len(field) > 3 else 1
             nested = None
             if isinstance(kind, str):
-                nested = kind
-                inner = self.structures[kind] if hasattr(self, "structures") and kind in self.structures else self.descriptors[kind]
-                width, align = inner["bytes"], inner["align"]
+                nested = self.structures.get(kind) or self.descriptors.get(kind)
+                require(nested, f"{where}: there is no structure {kind}")
+                width, natural = nested["bytes"], nested["align"]
             else:
-                width, align = kind, min(kind, 8)
-                if kind not in (1, 2, 4, 8):
-                    raise spec_error(f"{name}.{label}: {kind} bytes")
-            if offset % align:
-                raise spec_error(f"{name}.{label}: offset {offset} is not aligned to {align}")
-            fields.append({"name": label, "bytes": width, "count": count, "offset": offset, "text": text, "nested": nested})
+                require(kind in (1, 2, 4, 8), f"{where}: {kind} bytes; 1, 2, 4 or 8 are possible")
+                width = natural = kind
+            require(offset % natural == 0, f"{where}: offset {offset} is not aligned to {natural}")
+            fields.append({"name": label, "bytes": width, "align": natural, "count": count, "offset": offset, "text": text,
+                           "nested": kind if nested else None})
+            align = max(align, natural)
             offset += width * count
-        if size is not None and offset != size:
-            raise spec_error(f"{name}: fields take {offset} bytes, not {size}")
-        align = max([min(f["bytes"], 8) if not f["nested"] else 4 for f in fields])
-        return {"fields": fields, "bytes": offset, "align": align, "text": entry["text"]}
+        require(offset % align == 0, f"{name}: {offset} bytes are not a multiple of its alignment {align}")
+        if size is not None:
+            bytes_wanted = self.limit(size, name)
+            require(offset == bytes_wanted, f"{name}: its fields take {offset} bytes, {size} is {bytes_wanted}")
+        return {"fields": fields, "bytes": offset, "align": align, "text": get(entry, "text", name)}
 
     def check_instructions(self):
         used = {}
         for name, i in self.instructions.items():
-            if i["opcode"] in used:
-                raise spec_error(f"opcode of {name} is also {used[i['opcode']]}")
-            used[i["opcode"]] = name
+            where = f"instruction {name}"
+            code = get(i, "opcode", where)
+            require(isinstance(code, int) and 0 <= code <= 255, f"{where}: opcode {code} is not a byte")
+            require(code not in used, f"{where}: its opcode {code:#04x} is also that of {used.get(code)}")
+            used[code] = name
+            require(get(i, "layout", where) in self.layouts, f"{where}: there is no layout {i['layout']}")
+            for engine in get(i, "engines", where):
+                require(engine in ENGINES, f"{where}: there is no engine {engine}")
+            taken = 0
+            for flag, bit in i.get("flags", {}).items():
+                require(bit in (1, 2, 4, 8, 16, 32, 64, 128), f"{where}: flag {flag} is not one bit of a byte")
+                require(not taken & bit, f"{where}: flag {flag} overlaps another flag")
+                taken |= bit
+
+    def check_enums(self):
+        for name, entry in self.enums.items():
+            used = {}
+            for label, value in get(entry, "values", name).items():
+                require(isinstance(value, int) and 0 <= value <= 255, f"{name}.{label}: {value} is not a byte")
+                require(value not in used, f"{name}.{label}: its value {value} is also that of {used.get(value)}")
+                used[value] = label
+
+    def register_fields(self, where, entry):
+        if "fields" not in entry:
+            return [{"name": "value", "msb": 31, "lsb": 0, "access": get(entry, "access", where), "reset": entry.get("reset", 0),
+                     "text": get(entry, "text", where), "mask": entry.get("mask", 0xffffffff)}]
+        result = []
+        for label, field in entry["fields"].items():
+            require(isinstance(field, list) and len(field) == 5, f"{where}.{label}: a field is [msb, lsb, access, reset, text]")
+            msb, lsb, access, reset, text = field
+            require(0 <= lsb <= msb <= 31, f"{where}.{label}: bits {msb}:{lsb} are not in a 32-bit register")
+            result.append({"name": label, "msb": msb, "lsb": lsb, "access": access, "reset": reset, "text": text,
+                           "mask": ((1 << (msb - lsb + 1)) - 1) << lsb})
+        return result
 
     def register_list(self, block_name, block):
         result, occupied = [], {}
-        for name, entry in block["registers"].items():
-            fields = []
-            if "fields" in entry:
-                for label, (msb, lsb, access, reset, text) in entry["fields"].items():
-                    fields.append({"name": label, "msb": msb, "lsb": lsb, "access": access, "reset": reset, "text": text})
-            else:
-                fields.append({"name": "value", "msb": 31, "lsb": 0, "access": entry["access"],
-                               "reset": entry.get("reset", 0), "text": entry["text"], "mask": entry.get("mask", 0xffffffff)})
-            masks = {"RO": 0, "RW": 0, "RW1C": 0, "WO": 0}
-            reset, config = 0, 0
+        for name, entry in get(block, "registers", block_name).items():
+            where = f"{block_name}.{name}"
+            fields = self.register_fields(where, entry)
+            masks = dict.fromkeys(ACCESS_KINDS, 0)
+            reset, config, taken = 0, 0, 0
             for f in fields:
-                mask = ((1 << (f["msb"] - f["lsb"] + 1)) - 1) << f["lsb"]
-                mask &= f.get("mask", 0xffffffff)
-                if (masks["RO"] | masks["RW"] | masks["RW1C"] | masks["WO"]) & mask:
-                    raise spec_error(f"{block_name}.{name}.{f['name']} overlaps another field")
-                masks[f["access"]] |= mask
+                require(f["access"] in ACCESS_KINDS, f"{where}.{f['name']}: {f['access']} is none of {', '.join(ACCESS_KINDS)}")
+                require(not taken & f["mask"], f"{where}.{f['name']} overlaps another field")
+                taken |= f["mask"]
+                masks[f["access"]] |= f["mask"]
                 if f["reset"] == "config":
-                    config |= mask
+                    config |= f["mask"]
                 else:
-                    reset |= f["reset"] << f["lsb"]
+                    bits = f["reset"] << f["lsb"]
+                    require(bits & ~f["mask"] == 0, f"{where}.{f['name']}: reset value {f['reset']:#x} does not fit its bits")
+                    reset |= bits
             count, stride = entry.get("count", 1), entry.get("stride", 4)
             for i in range(count):
-                offset = entry["offset"] + i * stride
-                if offset in occupied or offset % 4:
-                    raise spec_error(f"{block_name}.{name}: offset {offset:#x} is taken by {occupied.get(offset)} or unaligned")
+                offset = get(entry, "offset", where) + i * stride
+                require(offset % 4 == 0, f"{where}: offset {offset:#x} is not a multiple of 4")
+                require(offset not in occupied, f"{where}: offset {offset:#x} is also that of {occupied.get(offset)}")
                 occupied[offset] = name
             result.append({"name": name, "offset": entry["offset"], "count": count, "stride": stride, "masks": masks,
                            "reset": reset, "config": config, "side_effect": bool(entry.get("side_effect")),
-                           "fields": fields, "text": entry["text"], "plain": "fields" not in entry})
+                           "fields": fields, "text": get(entry, "text", where), "plain": "fields" not in entry})
         return result
 
 
@@ -142,9 +198,8 @@ def c_header(s):
                 out.append(f"#define {prefix}_STRIDE {r['stride']}u")
             if not r["plain"]:
                 for f in r["fields"]:
-                    mask = (1 << (f["msb"] - f["lsb"] + 1)) - 1
                     out.append(f"#define {prefix}_{f['name'].upper()}_SHIFT {f['lsb']}u")
-                    out.append(f"#define {prefix}_{f['name'].upper()}_MASK {mask << f['lsb']:#x}u")
+                    out.append(f"#define {prefix}_{f['name'].upper()}_MASK {f['mask']:#x}u")
     for name, d in s.descriptors.items():
         out += ["", f"/* {d['text']} */", f"struct rt_{name} {{"]
         for f in d["fields"]:
@@ -158,8 +213,7 @@ def cpp_struct(name, d):
     out = [f"/// {d['text']}", f"struct {name} {{"]
     for f in d["fields"]:
         kind = f["nested"] if f["nested"] else f"std::uint{8 * f['bytes']}_t"
-        array = f["count"] > 1 or (f["name"].startswith("reserved") and f["bytes"] > 8)
-        out.append(f"    {kind} {f['name']}{'[%d]' % f['count'] if array else ''}{{}};" + (f" ///< {f['text']}" if f["text"] else ""))
+        out.append(f"    {kind} {f['name']}{'[%d]' % f['count'] if f['count'] > 1 else ''}{{}};" + (f" ///< {f['text']}" if f["text"] else ""))
     out += [f"    bool operator==(const {name}&) const = default;", "};", f"static_assert(sizeof({name}) == {d['bytes']});", ""]
     return out
 
@@ -190,7 +244,7 @@ def cpp_header(s):
             "    std::string_view name, layout;", "    bool pe, activation, vector, dma;", "    std::uint8_t flags;", "};",
             f"inline constexpr std::array<instruction_info, {len(s.instructions)}> instructions{{{{"]
     for n, i in s.instructions.items():
-        who = ", ".join("true" if e in i["engines"] else "false" for e in ("pe", "activation", "vector", "dma"))
+        who = ", ".join("true" if e in i["engines"] else "false" for e in ENGINES)
         flags = sum(i.get("flags", {}).values())
         out.append(f"    {{opcode::{n}, \"{n}\", \"{i['layout']}\", {who}, {flags:#04x}}},")
     out += ["}};", ""]
@@ -213,8 +267,7 @@ def cpp_header(s):
                 out.append(f"inline constexpr std::uint32_t {r['name']}_stride = {r['stride']};")
             if not r["plain"]:
                 for f in r["fields"]:
-                    mask = ((1 << (f["msb"] - f["lsb"] + 1)) - 1) << f["lsb"]
-                    out.append(f"inline constexpr std::uint32_t {r['name']}_{f['name']}_shift = {f['lsb']}, {r['name']}_{f['name']}_mask = {mask:#x};")
+                    out.append(f"inline constexpr std::uint32_t {r['name']}_{f['name']}_shift = {f['lsb']}, {r['name']}_{f['name']}_mask = {f['mask']:#x};")
         out.append(f"inline constexpr std::array<register_info, {len(registers)}> registers{{{{")
         for r in registers:
             m = r["masks"]
@@ -271,20 +324,26 @@ def markdown(s):
     return "\n".join(out) + "\n"
 
 
+def write_if_changed(path, text):
+    """Keeps the time of an unchanged file, so that nothing is compiled again."""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as stream:
+            if stream.read() == text:
+                return
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     try:
         s = spec(sys.argv[1])
-    except (spec_error, KeyError, yaml.YAMLError) as error:
+    except (spec_error, OSError, yaml.YAMLError) as error:
         sys.exit(f"hw/spec: {error}")
     os.makedirs(sys.argv[2], exist_ok=True)
-    for name, text in (("spec_c.h", c_header(s)), ("spec.h", cpp_header(s)), ("spec.svh", sv_include(s)), ("tables.md", markdown(s))):
-        path = os.path.join(sys.argv[2], name)
-        old = open(path, encoding="utf-8").read() if os.path.exists(path) else None
-        if old != text:
-            with open(path, "w", encoding="utf-8") as stream:
-                stream.write(text)
+    for name, emit in (("spec_c.h", c_header), ("spec.h", cpp_header), ("spec.svh", sv_include), ("tables.md", markdown)):
+        write_if_changed(os.path.join(sys.argv[2], name), emit(s))
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ struct document_node {
     std::string where;                   ///< file:line, or --set key
     std::vector<document_entry> entries; ///< of a sequence (without keys) or a mapping, as written
 
-    document_node() = default;
-    document_node(kind node_type, std::string place) : type(node_type), where(std::move(place)) {}
+    document_node();
+    document_node(kind node_type, std::string place);
 
     const document_node* find(std::string_view key) const; ///< null where a mapping has no such key
     document_node* find(std::string_view key);
@@ -44,6 +44,10 @@ struct document_entry {
     std::string where; ///< of the key
     document_node value;
 };
+
+inline document_node::document_node() = default;
+inline document_node::document_node(kind node_type, std::string place)
+    : type(node_type), where(std::move(place)) {}
 
 /// Parses one document whose top is a mapping; `name` stands for the file in messages. Throws config_error.
 document_node parse_document(std::string_view text, const std::string& name);

@@ -1,8 +1,8 @@
 #include "sim/config/presets.h"
 
-#include "preset_texts.h"
 #include "sim/config/checks.h"
 #include "sim/config/nearest.h"
+#include "sim/config/preset_texts.h"
 #include "sim/config/reader.h"
 
 namespace retrace {

@@ -7,12 +7,13 @@ namespace retrace {
 using spec::memory_kind;
 using spec::operand_access;
 
-tagged_memory& on_chip_memories::of(memory_kind kind) const {
-    if (kind == memory_kind::state_buffer)
-        return buffer.memory();
-    if (kind == memory_kind::psum)
-        return psum;
-    throw engine_error{spec::engine_fault::bad_slot, static_cast<std::uint32_t>(kind)};
+tagged_memory& on_chip_memories::of(const resolved_operand& o) const {
+    if (o.memory != memory_kind::state_buffer && o.memory != memory_kind::psum)
+        throw engine_error{spec::engine_fault::bad_slot, static_cast<std::uint32_t>(o.memory)};
+    tagged_memory& memory = o.memory == memory_kind::psum ? psum : buffer.memory();
+    if (!memory.contains(o.address, (o.rows - 1) * o.pitch + o.row_bytes))
+        throw engine_error{spec::engine_fault::bus_error, static_cast<std::uint32_t>(o.memory)};
+    return memory;
 }
 
 bank_range on_chip_memories::psum_banks(const resolved_operand& o) const {
@@ -37,10 +38,13 @@ void elementwise_engine::execute(const fetched_instruction& fetched) {
     const bool has_b = shape.b_rows != 0;
     const resolved_operand b = has_b ? context.resolve(i.b, shape.b_rows, shape.b_row_bytes, operand_access::read) : resolved_operand{};
     const resolved_operand d = context.resolve(i.d, shape.d_rows, shape.d_row_bytes, operand_access::write);
-    tagged_memory& a_memory = memories_.of(a.memory);
-    tagged_memory& d_memory = memories_.of(d.memory);
-    if (has_b)
-        memories_.of(b.memory);
+    // Only the first source may come from PSUM: the other ports lead to the state buffer.
+    for (const auto& [port, slot] : {std::pair{&b, i.b.slot}, std::pair{&d, i.d.slot}})
+        if (port->memory == memory_kind::psum)
+            throw engine_error{spec::engine_fault::bad_slot, slot};
+    tagged_memory& a_memory = memories_.of(a);
+    tagged_memory& d_memory = memories_.of(d);
+    tagged_memory* b_memory = has_b ? &memories_.of(b) : nullptr;
 
     const std::uint64_t passes = std::uint64_t{i.rows} * ((i.columns + settings_.lanes - 1) / settings_.lanes);
     bank_schedule& banks = memories_.buffer.banks();
@@ -67,10 +71,9 @@ void elementwise_engine::execute(const fetched_instruction& fetched) {
     a_memory.check(a.address, a.rows, a.row_bytes, a.pitch, a.tensor, where);
     const operand_bytes a_bytes{a_memory.data() + a.address, a.pitch};
     operand_bytes b_bytes, previous;
-    if (has_b) {
-        tagged_memory& b_memory = memories_.of(b.memory);
-        b_memory.check(b.address, b.rows, b.row_bytes, b.pitch, b.tensor, where);
-        b_bytes = {b_memory.data() + b.address, b.pitch};
+    if (b_memory) {
+        b_memory->check(b.address, b.rows, b.row_bytes, b.pitch, b.tensor, where);
+        b_bytes = {b_memory->data() + b.address, b.pitch};
     }
     if (shape.reads_destination) {
         d_memory.check(d.address, d.rows, d.row_bytes, d.pitch, d.tensor, where);

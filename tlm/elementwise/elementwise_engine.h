@@ -15,7 +15,9 @@ struct on_chip_memories {
     bank_schedule& psum_ports; ///< the read side of each PSUM bank
     std::uint64_t psum_bank_bytes;
 
-    tagged_memory& of(spec::memory_kind kind) const;
+    /// The memory that the operand lies in. Throws engine_error for memories that engines do not reach (bad_slot) and for operands that
+    /// reach beyond their memory: the command's table promised more than there is (bus_error).
+    tagged_memory& of(const resolved_operand& operand) const;
     /// PSUM banks that the operand lies in; none if it is elsewhere.
     bank_range psum_banks(const resolved_operand& operand) const;
 };

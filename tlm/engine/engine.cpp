@@ -79,18 +79,17 @@ void engine::end(engine_fault fault, std::uint32_t pc, std::uint32_t detail) {
 
 std::uint32_t engine::signalled_semaphores(std::uint32_t program, std::uint32_t count) {
     // Only for the attribution of waits; costs no simulated time and changes nothing.
-    std::vector<std::byte> bytes(std::size_t{count} * spec::instruction_bytes);
+    spec::instruction_header h;
     tlm::tlm_generic_payload payload;
     payload.set_command(tlm::TLM_READ_COMMAND);
-    payload.set_address(program);
-    payload.set_data_ptr(reinterpret_cast<unsigned char*>(bytes.data()));
-    payload.set_data_length(static_cast<unsigned>(bytes.size()));
+    payload.set_data_ptr(reinterpret_cast<unsigned char*>(&h));
+    payload.set_data_length(sizeof h);
+    payload.set_streaming_width(sizeof h);
     std::uint32_t mask = 0;
-    if (fetch->transport_dbg(payload) != bytes.size())
-        return mask;
     for (std::uint32_t i = 0; i < count; ++i) {
-        spec::instruction_header h;
-        std::memcpy(&h, bytes.data() + std::size_t{i} * spec::instruction_bytes, sizeof h);
+        payload.set_address(program + std::uint64_t{i} * spec::instruction_bytes);
+        if (fetch->transport_dbg(payload) != sizeof h)
+            break;
         if (h.signal0_count && h.signal0 < spec::semaphores)
             mask |= 1u << h.signal0;
         if (h.signal1_count && h.signal1 < spec::semaphores)
@@ -144,10 +143,11 @@ fetched_instruction engine::next_instruction(std::uint32_t pc) {
         plane_.stalls.busy(plane_.clock.now(), number_, stall::dram);
         fetch_more_.notify(sc_core::SC_ZERO_TIME);
         while (!available()) {
+            // The fetch may have failed long ago, while earlier instructions were still at work.
+            if (fetching_ == run && fetch_failed_)
+                throw engine_error{engine_fault::bus_error, pc};
             wait(fetched_more_);
             check(run);
-            if (fetching_ == run && fetch_failed_ && fetched_.empty())
-                throw engine_error{engine_fault::bus_error, pc};
         }
         plane_.stalls.busy(plane_.clock.now(), number_, stall::command);
     }

@@ -8,7 +8,7 @@ namespace retrace {
 
 namespace {
 
-constexpr unsigned host_requester = 200, interrupt_requester = 201;
+constexpr unsigned host_requester = 200, interrupt_requester = 201, answer_requester = 202;
 
 } // namespace
 
@@ -16,10 +16,11 @@ host_link::host_link(const sc_core::sc_module_name& name, backplane& plane, hand
     : sc_module(name), plane_(plane), device_(std::move(device)), up_(plane.config.host_link, plane.config.clock_hz),
       down_(plane.config.host_link, plane.config.clock_hz),
       host_latency_(cycles_of_ns(plane.config.host_link.host_latency_ns, plane.config.clock_hz)),
-      host_memory_(plane.config.host_link.host_memory_bytes), host_(host_requester), interrupt_(interrupt_requester) {
+      host_memory_(plane.config.host_link.host_memory_bytes), host_(host_requester), answer_(answer_requester), interrupt_(interrupt_requester) {
     port.register_b_transport(this, &host_link::b_transport);
     SC_HAS_PROCESS(host_link);
-    SC_THREAD(serve_host);
+    SC_THREAD(send_accesses);
+    SC_THREAD(deliver_accesses);
     SC_THREAD(serve_messages);
 }
 
@@ -72,21 +73,37 @@ void host_link::post_read(std::uint32_t offset, std::function<void(std::uint32_t
     access_posted_.notify(sc_core::SC_ZERO_TIME);
 }
 
-void host_link::serve_host() {
+void host_link::send_accesses() {
     for (;;) {
         while (accesses_.empty())
             wait(access_posted_);
         access a = std::move(accesses_.front());
         accesses_.pop_front();
         plane_.stalls.message(plane_.clock.now(), +1);
-        plane_.arbitration.acquire(host_, [&](std::uint64_t cycle) { return down_.send(cycle, a.write ? 4 : 0).arrival; });
+        plane_.arbitration.acquire(host_, [&](std::uint64_t cycle) {
+            const link_direction::slot slot = down_.send(cycle, a.write ? 4 : 0);
+            a.arrival = slot.arrival;
+            return slot.sent;
+        });
+        under_way_.push_back(std::move(a));
+        access_sent_.notify(sc_core::SC_ZERO_TIME);
+    }
+}
+
+void host_link::deliver_accesses() {
+    for (;;) {
+        while (under_way_.empty())
+            wait(access_sent_);
+        access a = std::move(under_way_.front());
+        under_way_.pop_front();
+        plane_.clock.wait_until(a.arrival);
         std::uint32_t value = ~0u;
         if (a.write) {
             device_.write_register(a.offset, a.value);
         } else {
             if (!device_.read_register(a.offset, value))
                 value = ~0u;
-            plane_.arbitration.acquire(host_, [&](std::uint64_t cycle) { return up_.send(cycle, 4).arrival; });
+            plane_.arbitration.acquire(answer_, [&](std::uint64_t cycle) { return up_.send(cycle, 4).arrival; });
         }
         plane_.stalls.message(plane_.clock.now(), -1);
         if (a.done)

@@ -45,10 +45,12 @@ private:
         bool write;
         std::uint32_t offset, value;
         std::function<void(std::uint32_t)> done;
+        std::uint64_t arrival = 0;
     };
 
     void b_transport(int id, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
-    void serve_host();
+    void send_accesses();
+    void deliver_accesses();
     void serve_messages();
 
     backplane& plane_;
@@ -56,10 +58,10 @@ private:
     link_direction up_, down_;
     std::uint64_t host_latency_;
     std::vector<std::byte> host_memory_;
-    std::deque<access> accesses_;
+    std::deque<access> accesses_, under_way_; ///< not yet on the wire; on it
     std::deque<std::pair<std::uint64_t, std::uint32_t>> messages_;
-    sc_core::sc_event access_posted_, message_sent_;
-    requester host_, interrupt_;
+    sc_core::sc_event access_posted_, access_sent_, message_sent_;
+    requester host_, answer_, interrupt_;
 };
 
 } // namespace retrace

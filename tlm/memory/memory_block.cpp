@@ -20,7 +20,7 @@ void memory_block::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::
         payload.set_response_status(tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE);
         return;
     }
-    if (payload.get_streaming_width() < payload.get_data_length()) {
+    if (payload.get_data_length() == 0 || payload.get_streaming_width() < payload.get_data_length()) {
         payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
         return;
     }

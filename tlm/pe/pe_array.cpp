@@ -57,6 +57,7 @@ void pe_array::recover(const run_handle& run) {
     if (run == last_run_)
         return;
     last_run_ = run;
+    loads_issued_ = swaps_issued_ = 0;
     if (!broken_ && loads_begun_ == swaps_)
         return;
     while (loading_ + streaming_ + loads_.size() + streams_.size() != 0) {
@@ -79,21 +80,34 @@ void pe_array::execute(const fetched_instruction& fetched) {
     op.a = context.resolve(i.a, i.rows, std::uint64_t{i.columns} * bytes_of(op.format), operand_access::read);
     if (op.a.memory != memory_kind::state_buffer)
         throw engine_error{engine_fault::bad_slot, i.a.slot};
+    memories_.of(op.a);
     if (i.opcode == static_cast<std::uint8_t>(opcode::load_weights)) {
         if (i.rows > shape_.rows || i.columns > shape_.columns)
             throw engine_error{engine_fault::bad_shape, std::uint32_t{i.rows} << 16 | i.columns};
+        // One load in the shadow registers, one in the port, one waiting: a fourth would keep the sequencer from ever reaching the swap.
+        if (loads_issued_ - swaps_issued_ == 3)
+            throw engine_error{engine_fault::array_protocol, i.opcode};
+        ++loads_issued_;
+        op.after = streams_issued_;
         hand_over(loads_, load_pushed_, std::move(op));
         return;
     }
     const unsigned row_bytes = shape_.columns * 4;
     if (i.columns > shape_.rows)
         throw engine_error{engine_fault::bad_shape, i.columns};
-    if (i.d.pitch != row_bytes || i.d.offset % row_bytes != 0)
-        throw engine_error{engine_fault::bad_shape, i.d.pitch};
     op.d = context.resolve(i.d, i.rows, row_bytes, operand_access::write);
     if (op.d.memory != memory_kind::psum)
         throw engine_error{engine_fault::bad_slot, i.d.slot};
+    if (i.d.pitch != row_bytes || op.d.address % row_bytes != 0)
+        throw engine_error{engine_fault::bad_shape, i.d.pitch};
+    memories_.of(op.d);
+    // Weights are those that this program has loaded: never what an earlier command left in the array.
+    const bool swap = i.flags & spec::matmul_swap;
+    if (swap ? loads_issued_ == swaps_issued_ : swaps_issued_ == 0)
+        throw engine_error{engine_fault::array_protocol, i.opcode};
+    swaps_issued_ += swap;
     hand_over(streams_, stream_pushed_, std::move(op));
+    ++streams_issued_;
 }
 
 std::uint64_t pe_array::acquire_burst(requester& port, const resolved_operand& operand, std::uint64_t earliest, std::uint64_t cycles) {
@@ -124,7 +138,7 @@ void pe_array::load_weights() {
         popped_.notify(sc_core::SC_ZERO_TIME);
         // The shadow registers must have been taken over; with one weight register the array must be empty.
         const bool serial = plane_.config.array.weight_registers == 1;
-        while (!op.run->cancelled && (loads_begun_ != swaps_ || (serial && streaming_ + streams_.size() != 0)))
+        while (!op.run->cancelled && (loads_begun_ != swaps_ || (serial && streams_done_ < op.after)))
             wait(swapped_ | drained_);
         if (!op.run->cancelled) {
             std::uint64_t earliest = plane_.clock.now();
@@ -196,6 +210,7 @@ void pe_array::stream_rows() {
         }
         if (!streamed) {
             --streaming_;
+            ++streams_done_;
             drained_.notify(sc_core::SC_ZERO_TIME);
             end_flight(op.run);
         }
@@ -209,12 +224,15 @@ void pe_array::land_sums() {
         const flight f = std::move(flights_.front());
         flights_.pop_front();
         plane_.clock.wait_until(f.end);
-        // The array must deliver exactly what its timing rules say; anything else is a fault of the model.
-        if (!array_->collect(f.end - 1, sums_) || sums_.last_cycle != f.end - 1 || sums_.rows != f.i.rows)
-            throw std::logic_error("pe_array: the array did not deliver its sums in cycle " + std::to_string(f.end - 1));
-        if (!f.run->cancelled)
+        // After a fault the array is in no defined state: recover() replaces it.
+        if (!f.run->cancelled) {
+            // The array must deliver exactly what its timing rules say; anything else is a fault of the model.
+            if (!array_->collect(f.end - 1, sums_) || sums_.last_cycle != f.end - 1 || sums_.rows != f.i.rows)
+                throw std::logic_error("pe_array: the array did not deliver its sums in cycle " + std::to_string(f.end - 1));
             land(f);
+        }
         --streaming_;
+        ++streams_done_;
         drained_.notify(sc_core::SC_ZERO_TIME);
         end_flight(f.run);
     }

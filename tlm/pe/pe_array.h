@@ -28,6 +28,7 @@ private:
         spec::matrix_instruction i;
         resolved_operand a, d;
         number_format format{};
+        std::uint64_t after = 0; ///< load_weights: streams issued before it
     };
     struct flight : operation {
         std::uint64_t end = 0; ///< first cycle after the last sum
@@ -59,6 +60,8 @@ private:
     run_handle last_run_;
     unsigned loading_ = 0, streaming_ = 0;  ///< loads in the port; streams taken from the queue whose sums have not all landed
     std::uint64_t loads_begun_ = 0, loads_complete_ = 0, swaps_ = 0;
+    std::uint64_t loads_issued_ = 0, swaps_issued_ = 0;    ///< of this program
+    std::uint64_t streams_issued_ = 0, streams_done_ = 0;
     std::uint64_t last_swap_ = 0, next_stream_ = 0, array_free_ = 0;
     column_sums sums_;
     std::uint64_t macs_ = 0;

@@ -578,7 +578,10 @@ void interpreter::finish(std::size_t index) {
             if (m) {
                 std::map<std::uint32_t, std::uint64_t> lost;
                 m->set_owner(d.base + r * d.pitch, d.row_bytes, d.owner, &lost);
-                if (d.memory != memory_kind::psum)
+                const std::uint64_t work = c.command.work_base, end = work + c.command.work_bytes;
+                const bool working = d.memory == memory_kind::psum ||
+                                     (d.memory == memory_kind::state_buffer && d.base >= work && d.base < end);
+                if (!working)
                     for (const auto& [tag, bytes] : lost)
                         overwritten[{tag, static_cast<std::uint32_t>(d.owner >> 32)}] += bytes;
             }

@@ -49,7 +49,7 @@ public:
     tagged_bytes dram, state_buffer, psum;       ///< dram's parts follow device.regions
     std::vector<std::string> faults;
     std::vector<std::uint32_t> completed;        ///< sequence numbers in order of completion
-    /// Bytes of device DRAM and state buffer that went from one tag directly to another while a command ran: {old, new} -> bytes.
+    /// Bytes outside working sets that went from one tag directly to another: {old, new} -> bytes.
     std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> overwritten;
     /// Bytes of each tag that DMA wrote to host memory.
     std::map<std::uint32_t, std::uint64_t> to_host;

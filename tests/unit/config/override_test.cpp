@@ -1,4 +1,4 @@
-#include "config_samples.h"
+#include "tests/unit/config/config_samples.h"
 
 #include <filesystem>
 

@@ -1,5 +1,5 @@
 // The resolved configuration: complete, canonical, and the same run when it is loaded again.
-#include "config_samples.h"
+#include "tests/unit/config/config_samples.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -133,7 +133,7 @@ TEST(resolved_config, changes_with_every_single_value) {
     const std::string text = to_yaml(base);
     std::size_t checked = 0;
     for (const auto& [target, value] : values_of(base)) {
-        if (target == "network.loss") // there is one loss only
+        if (target == "network.loss" || target.ends_with(".repeat")) // one loss only; one repetition is none
             continue;
         run_config copy = base;
         every_value one([&](const std::string& path, const value_rule& rule, const value_access& access) {
@@ -141,7 +141,7 @@ TEST(resolved_config, changes_with_every_single_value) {
                 change(rule, access);
         });
         visit(one, copy);
-        EXPECT_NE(to_yaml(copy), text) << target;
+        EXPECT_FALSE(to_yaml(copy) == text) << target;
         ++checked;
     }
     EXPECT_GE(checked, 70u);

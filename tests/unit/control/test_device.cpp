@@ -26,7 +26,7 @@ test_device::test_device(std::uint64_t seed, const npu_config& config)
       registers_(config, *this)
 {
     host_memory.resize(config.host_link.host_memory_bytes);
-    dram.resize(config.device_dram.capacity_bytes);
+    dram.resize(std::min<std::uint64_t>(config.device_dram.capacity_bytes, 16u << 20)); // the regions; no engine touches it
     open_.fill(-1);
     script = [this](const engine_run&) { return engine_outcome{uniform(20, 2000)}; };
 }

@@ -11,6 +11,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tlm/core/array/kernel_simd.cpp"
 #include "hwy/foreach_target.h"
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 #ifndef RETRACE_KERNEL_SIMD_SHARED
@@ -29,13 +30,13 @@ enum class store_mode { carry, overwrite, accumulate, overwrite_integer, accumul
 
 // One call of the micro kernel: `rows` x `columns` (<= 32) sums over `depth` (<= chunk_depth) terms.
 struct micro_call {
-    const float* a;          // block, row-major, block_pitch
-    const float* b;          // depth x panel_columns
+    const float* a; // block, row-major, block_pitch
+    const float* b; // depth x panel_columns
     unsigned depth;
     unsigned columns;
-    const float* carry_in;   // block_rows x panel_columns, or null: the chain starts from +0
-    float* carry_out;        // for store_mode::carry
-    std::uint32_t* out;      // otherwise
+    const std::uint32_t* carry_in; // block_rows x panel_columns words, or null: the chain starts from +0
+    std::uint32_t* carry_out;      // for store_mode::carry
+    std::uint32_t* out; // otherwise
     std::size_t out_pitch;
     store_mode mode;
 };
@@ -59,56 +60,106 @@ constexpr unsigned lanes = hn::MaxLanes(float_tag());
 // Rows that fit the registers beside two vectors of b and a broadcast: 14 x 2 of 32 registers, 6 x 2 of 16.
 constexpr unsigned most_rows = HWY_CAP_GE512 || HWY_TARGET == HWY_NEON ? 14 : 6;
 
-template <class V>
-HWY_INLINE void finish(const micro_call& call, V sum, unsigned row, unsigned column) {
-    const float_tag d;
-    const word_tag u;
-    if (call.mode == store_mode::carry) {
-        hn::StoreU(sum, d, call.carry_out + row * panel_columns + column);
-        return;
-    }
-    std::uint32_t* to = call.out + row * call.out_pitch + column;
-    const bool whole = column + lanes <= call.columns;
-    HWY_ALIGN std::uint32_t part[lanes];
-    std::uint32_t* place = whole ? to : part;
-    const bool adds = call.mode == store_mode::accumulate || call.mode == store_mode::accumulate_integer;
-    if (!whole && adds) {
-        for (unsigned i = 0; i < lanes; ++i) {
-            part[i] = column + i < call.columns ? to[i] : 0;
-        }
-    }
-    if (call.mode == store_mode::overwrite_integer || call.mode == store_mode::accumulate_integer) {
-        auto integer = hn::BitCast(u, hn::ConvertTo(integer_tag(), sum));
-        if (adds) {
-            integer = hn::Add(integer, hn::LoadU(u, place));
-        }
-        hn::StoreU(integer, u, place);
-    } else {
-        if (adds) {
-            sum = hn::Add(hn::BitCast(d, hn::LoadU(u, place)), sum);
-        }
-        const auto nan = hn::BitCast(d, hn::Set(u, canonical_nan_fp32));
-        hn::StoreU(hn::BitCast(u, hn::IfThenElse(hn::IsNaN(sum), nan, sum)), u, place);
-    }
-    if (!whole) {
-        std::memcpy(to, part, (call.columns - column) * sizeof(std::uint32_t));
-    }
-}
-
-// rows x (vectors * lanes) sums in registers, from `column` of the panel.
 template <unsigned rows, unsigned vectors>
-HWY_NOINLINE void micro(const micro_call& call, unsigned row, unsigned column) {
-    const float_tag d;
-    hn::Vec<float_tag> sum[rows][vectors];
-    const float* HWY_RESTRICT a = call.a + std::size_t{row} * block_pitch;
-    const float* HWY_RESTRICT b = call.b + column;
+using sum_block = hn::Vec<float_tag>[rows][vectors];
+
+// Where the sums of whole vectors go: memory[r * pitch + v * lanes].
+template <unsigned rows, unsigned vectors, typename Function>
+HWY_INLINE void for_each_sum(const sum_block<rows, vectors>& sum, std::uint32_t* memory, std::size_t pitch,
+                             Function function) {
 #pragma GCC unroll 16
     for (unsigned r = 0; r < rows; ++r) {
 #pragma GCC unroll 2
         for (unsigned v = 0; v < vectors; ++v) {
-            sum[r][v] = call.carry_in == nullptr
-                            ? hn::Zero(d)
-                            : hn::LoadU(d, call.carry_in + (row + r) * panel_columns + column + v * lanes);
+            function(sum[r][v], memory + v * lanes);
+        }
+        memory += pitch;
+    }
+}
+
+HWY_INLINE void store_canonical(hn::Vec<float_tag> sum, std::uint32_t* to) {
+    const word_tag u;
+    const auto nan = hn::BitCast(float_tag(), hn::Set(u, canonical_nan_fp32));
+    hn::StoreU(hn::BitCast(u, hn::IfThenElse(hn::IsNaN(sum), nan, sum)), u, to);
+}
+
+// One branch on the mode per call of the micro kernel.
+template <unsigned rows, unsigned vectors>
+HWY_INLINE void finish_vectors(const sum_block<rows, vectors>& sum, store_mode mode, std::uint32_t* to,
+                               std::size_t pitch) {
+    using vector = hn::Vec<float_tag>;
+    const float_tag d;
+    const word_tag u;
+    switch (mode) {
+    case store_mode::carry:
+        for_each_sum<rows, vectors>(sum, to, pitch, [&](vector s, std::uint32_t* p) {
+            hn::StoreU(hn::BitCast(u, s), u, p);
+        });
+        break;
+    case store_mode::overwrite: for_each_sum<rows, vectors>(sum, to, pitch, store_canonical); break;
+    case store_mode::accumulate:
+        for_each_sum<rows, vectors>(sum, to, pitch, [&](vector s, std::uint32_t* p) {
+            store_canonical(hn::Add(hn::BitCast(d, hn::LoadU(u, p)), s), p);
+        });
+        break;
+    case store_mode::overwrite_integer:
+        for_each_sum<rows, vectors>(sum, to, pitch, [&](vector s, std::uint32_t* p) {
+            hn::StoreU(hn::BitCast(u, hn::ConvertTo(integer_tag(), s)), u, p);
+        });
+        break;
+    case store_mode::accumulate_integer:
+        for_each_sum<rows, vectors>(sum, to, pitch, [&](vector s, std::uint32_t* p) {
+            hn::StoreU(hn::Add(hn::BitCast(u, hn::ConvertTo(integer_tag(), s)), hn::LoadU(u, p)), u, p);
+        });
+        break;
+    }
+}
+
+// Sums that do not fill their vectors go through a copy, so that memory beside the tile is neither read nor written.
+template <unsigned rows, unsigned vectors>
+HWY_NOINLINE void finish_part(const sum_block<rows, vectors>& sum, store_mode mode, std::uint32_t* to,
+                              std::size_t pitch, unsigned columns) {
+    HWY_ALIGN std::uint32_t copy[rows * vectors * lanes];
+    for (unsigned r = 0; r < rows; ++r) {
+        std::memcpy(copy + r * vectors * lanes, to + r * pitch, columns * sizeof(std::uint32_t));
+    }
+    finish_vectors<rows, vectors>(sum, mode, copy, vectors * lanes);
+    for (unsigned r = 0; r < rows; ++r) {
+        std::memcpy(to + r * pitch, copy + r * vectors * lanes, columns * sizeof(std::uint32_t));
+    }
+}
+
+// rows x (vectors * lanes) sums in registers, from `row` and `column` of the call.
+template <unsigned rows, unsigned vectors>
+HWY_NOINLINE void micro(const micro_call& call, unsigned row, unsigned column) {
+    const float_tag d;
+    sum_block<rows, vectors> sum;
+    const float* HWY_RESTRICT a = call.a + std::size_t{row} * block_pitch;
+    const float* HWY_RESTRICT b = call.b + column;
+    const std::size_t carry_at = std::size_t{row} * panel_columns + column;
+    const bool carries = call.mode == store_mode::carry;
+    std::uint32_t* to = carries ? call.carry_out + carry_at : call.out + row * call.out_pitch + column;
+    const std::size_t pitch = carries ? panel_columns : call.out_pitch;
+    for (unsigned r = 0; r < rows; ++r) {
+        hwy::Prefetch(to + r * pitch);
+        hwy::Prefetch(to + r * pitch + lanes);
+    }
+    if (call.carry_in == nullptr) {
+#pragma GCC unroll 16
+        for (unsigned r = 0; r < rows; ++r) {
+#pragma GCC unroll 2
+            for (unsigned v = 0; v < vectors; ++v) {
+                sum[r][v] = hn::Zero(d);
+            }
+        }
+    } else {
+        const std::uint32_t* from = call.carry_in + carry_at;
+#pragma GCC unroll 16
+        for (unsigned r = 0; r < rows; ++r) {
+#pragma GCC unroll 2
+            for (unsigned v = 0; v < vectors; ++v) {
+                sum[r][v] = hn::BitCast(d, hn::LoadU(word_tag(), from + r * panel_columns + v * lanes));
+            }
         }
     }
     for (unsigned k = 0; k < call.depth; ++k) {
@@ -128,12 +179,10 @@ HWY_NOINLINE void micro(const micro_call& call, unsigned row, unsigned column) {
         ++a;
         b += panel_columns;
     }
-#pragma GCC unroll 16
-    for (unsigned r = 0; r < rows; ++r) {
-#pragma GCC unroll 2
-        for (unsigned v = 0; v < vectors; ++v) {
-            finish(call, sum[r][v], row + r, column + v * lanes);
-        }
+    if (carries || call.columns - column >= vectors * lanes) {
+        finish_vectors<rows, vectors>(sum, call.mode, to, pitch);
+    } else {
+        finish_part<rows, vectors>(sum, call.mode, to, pitch, call.columns - column);
     }
 }
 
@@ -181,7 +230,7 @@ void run_micro(const micro_call& call, unsigned rows) {
 
 void finish_word(const micro_call& call, float sum, unsigned row, unsigned column) {
     if (call.mode == store_mode::carry) {
-        call.carry_out[row * panel_columns + column] = sum;
+        std::memcpy(call.carry_out + row * panel_columns + column, &sum, sizeof(sum));
         return;
     }
     std::uint32_t& to = call.out[row * call.out_pitch + column];
@@ -235,14 +284,20 @@ const char* target_name() { return HWY_DYNAMIC_DISPATCH(name)(); }
 
 void pack_weights(const matrix_view& w, float* packed) {
     auto* words = reinterpret_cast<std::uint32_t*>(packed);
-    for (unsigned column = 0; column < w.columns; column += panel_columns) {
-        const unsigned now = std::min(panel_columns, w.columns - column);
-        if (now < panel_columns) {
-            std::memset(words, 0, std::size_t{w.rows} * panel_columns * sizeof(float));
+    // A band of rows passes all panels before the next one: a panel's column of a large matrix alone would be one cache
+    // line per row, a stride that no prefetcher follows.
+    constexpr unsigned band = 16;
+    for (unsigned row = 0; row < w.rows; row += band) {
+        const unsigned rows = std::min(band, w.rows - row);
+        for (unsigned column = 0; column < w.columns; column += panel_columns) {
+            const unsigned now = std::min(panel_columns, w.columns - column);
+            std::uint32_t* to = words + std::size_t{column} * w.rows + std::size_t{row} * panel_columns;
+            if (now < panel_columns) {
+                std::memset(to, 0, std::size_t{rows} * panel_columns * sizeof(float));
+            }
+            widen_block(w.format, w.data + row * w.row_pitch_bytes + std::size_t{column} * bytes_of(w.format),
+                        w.row_pitch_bytes, rows, now, to, panel_columns);
         }
-        widen_block(w.format, w.data + std::size_t{column} * bytes_of(w.format), w.row_pitch_bytes, w.rows, now, words,
-                    panel_columns);
-        words += std::size_t{w.rows} * panel_columns;
     }
 }
 
@@ -258,14 +313,11 @@ std::uint32_t* scratch(std::size_t words) {
     return memory.data() + (((address + 63) & ~std::uintptr_t{63}) - address) / sizeof(std::uint32_t);
 }
 
-// The rows [0, rows) x k [first, first + depth) of `a` as blocks of block_rows.
-void widen_blocks(const matrix_view& a, unsigned first_row, unsigned rows, unsigned rows_per_block, unsigned first,
-                  unsigned depth, std::uint32_t* blocks) {
-    for (unsigned row = 0; row < rows; row += rows_per_block) {
-        widen_block(a.format, a.data + (first_row + row) * a.row_pitch_bytes + std::size_t{first} * bytes_of(a.format),
-                    a.row_pitch_bytes, std::min(rows_per_block, rows - row), depth, blocks, block_pitch);
-        blocks += block_floats;
-    }
+// Columns [first, first + depth) of the rows [first_row, first_row + rows) as one block.
+void widen_operands(const matrix_view& a, unsigned first_row, unsigned rows, unsigned first, unsigned depth,
+                    std::uint32_t* block) {
+    widen_block(a.format, a.data + first_row * a.row_pitch_bytes + std::size_t{first} * bytes_of(a.format),
+                a.row_pitch_bytes, rows, depth, block, block_pitch);
 }
 
 // Equal blocks of at most block_rows: a remainder of one or two rows would run at the speed of a latency chain.
@@ -284,15 +336,18 @@ void multiply_tile(const matrix_view& a, const float* packed, unsigned n, std::u
     const unsigned group = std::max(1u, 16u / chunks) * per_block;
     const std::size_t group_blocks = std::size_t{group / per_block};
     std::uint32_t* blocks = scratch(group_blocks * chunks * block_floats + block_rows * panel_columns);
-    auto* carry = reinterpret_cast<float*>(blocks + group_blocks * chunks * block_floats);
+    std::uint32_t* carry = blocks + group_blocks * chunks * block_floats;
     const auto run = HWY_DYNAMIC_DISPATCH(run_micro);
 
     for (unsigned first_row = 0; first_row < a.rows; first_row += group) {
         const unsigned rows = std::min(group, a.rows - first_row);
-        for (unsigned chunk = 0; chunk < chunks; ++chunk) {
-            const unsigned k = chunk * chunk_depth;
-            widen_blocks(a, first_row, rows, per_block, k, std::min(chunk_depth, a.columns - k),
-                         blocks + chunk * group_blocks * block_floats);
+        for (unsigned row = 0; row < rows; row += per_block) {
+            for (unsigned chunk = 0; chunk < chunks; ++chunk) {
+                const unsigned k = chunk * chunk_depth;
+                widen_operands(a, first_row + row, std::min(per_block, rows - row), k,
+                               std::min(chunk_depth, a.columns - k),
+                               blocks + (chunk * group_blocks + row / per_block) * block_floats);
+            }
         }
         for (unsigned column = 0; column < n; column += panel_columns) {
             const float* panel = packed + std::size_t{column} * a.columns;
@@ -347,33 +402,39 @@ void gemm(const matrix_view& a, const matrix_view& b, unsigned array_rows, std::
             chunks.push_back({k, std::min(chunk_depth, end - k), k == tile, k + chunk_depth >= end});
         }
     }
-    std::vector<float> packed(packed_floats(b.rows, b.columns));
-    pack_weights(b, packed.data());
-
     const unsigned per_block = even_block(a.rows);
     constexpr std::size_t cache_floats = 200 * 1024; // operands of one group: within a second-level cache
     constexpr std::size_t carry_floats = std::size_t{block_rows} * panel_columns;
     const std::size_t depth_floats = chunks.size() * block_floats;
-    const auto group_blocks = static_cast<unsigned>(std::clamp<std::size_t>(cache_floats / depth_floats, 1, 64));
+    const unsigned all_blocks = (a.rows + per_block - 1) / per_block;
+    const auto most_blocks = static_cast<unsigned>(std::clamp<std::size_t>(cache_floats / depth_floats, 1, 64));
+    const unsigned groups = (all_blocks + most_blocks - 1) / most_blocks;
+    const unsigned group_blocks = (all_blocks + groups - 1) / groups;
     const unsigned group = group_blocks * per_block;
-    std::uint32_t* blocks = scratch(group_blocks * (depth_floats + carry_floats));
-    auto* carries = reinterpret_cast<float*>(blocks + group_blocks * depth_floats);
+    const std::size_t weight_floats = packed_floats(b.rows, b.columns);
+    std::uint32_t* memory = scratch(weight_floats + group_blocks * (depth_floats + carry_floats));
+    auto* packed = reinterpret_cast<float*>(memory);
+    pack_weights(b, packed);
+    std::uint32_t* blocks = memory + weight_floats;
+    std::uint32_t* carries = blocks + group_blocks * depth_floats;
     const auto run = HWY_DYNAMIC_DISPATCH(run_micro);
 
     for (unsigned first_row = 0; first_row < a.rows; first_row += group) {
         const unsigned rows = std::min(group, a.rows - first_row);
-        for (std::size_t i = 0; i < chunks.size(); ++i) {
-            widen_blocks(a, first_row, rows, per_block, chunks[i].first, chunks[i].depth,
-                         blocks + i * group_blocks * block_floats);
+        for (unsigned row = 0; row < rows; row += per_block) {
+            for (std::size_t i = 0; i < chunks.size(); ++i) {
+                widen_operands(a, first_row + row, std::min(per_block, rows - row), chunks[i].first, chunks[i].depth,
+                               blocks + (i * group_blocks + row / per_block) * block_floats);
+            }
         }
         // A panel of weights stays in the first-level cache while the group's rows pass it; the group's 32 columns of c
         // stay near while every chunk of k passes them.
         for (unsigned column = 0; column < b.columns; column += panel_columns) {
-            const float* panel = packed.data() + std::size_t{column} * b.rows;
+            const float* panel = packed + std::size_t{column} * b.rows;
             for (std::size_t i = 0; i < chunks.size(); ++i) {
                 for (unsigned block = 0; block * per_block < rows; ++block) {
                     const unsigned row = block * per_block;
-                    float* carry = carries + block * carry_floats;
+                    std::uint32_t* carry = carries + block * carry_floats;
                     micro_call call{};
                     call.a = reinterpret_cast<const float*>(blocks + (i * group_blocks + block) * block_floats);
                     call.b = panel + std::size_t{chunks[i].first} * panel_columns;

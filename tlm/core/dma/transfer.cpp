@@ -114,8 +114,9 @@ bool dma_transfer::next_tile(dma_chunk& chunk) {
     const std::uint64_t columns = i_.size0 / element_bytes_;
     if (tile_row_ >= i_.size1)
         return false;
-    chunk.columns = static_cast<std::uint32_t>(std::min(tile_columns, columns - tile_column_));
-    const std::uint64_t tile_rows = std::max<std::uint64_t>(1, chunk_bytes_ / (tile_columns * element_bytes_));
+    const std::uint64_t width = std::min<std::uint64_t>(tile_columns, chunk_bytes_ / element_bytes_); // of a tile
+    chunk.columns = static_cast<std::uint32_t>(std::min(width, columns - tile_column_));
+    const std::uint64_t tile_rows = chunk_bytes_ / (width * element_bytes_);
     chunk.rows = static_cast<std::uint32_t>(std::min<std::uint64_t>(tile_rows, i_.size1 - tile_row_));
     for (std::uint32_t r = 0; r < chunk.rows; ++r)
         chunk.source.push_back({source_base_ + (tile_row_ + r) * i_.source_stride1 + tile_column_ * element_bytes_, chunk.columns * element_bytes_});

@@ -10,6 +10,8 @@ const spec::operand& context_state::slot(unsigned index, spec::operand_access ac
     const spec::operand& o = command_.operands[index];
     if ((o.access & static_cast<unsigned>(access)) == 0)
         throw engine_error{engine_fault::not_permitted, index};
+    if (o.base > ~std::uint64_t{0} - o.bytes) // its last byte has no address
+        throw engine_error{engine_fault::out_of_bounds, index};
     return o;
 }
 

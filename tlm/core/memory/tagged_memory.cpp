@@ -66,15 +66,15 @@ bool tagged_memory::uniform(std::uint64_t first, std::uint64_t granules, owner_i
     return o[0] == owner && std::memcmp(o, o + 1, (granules - 1) * sizeof(owner_index)) == 0;
 }
 
-void tagged_memory::count(std::uint64_t address, std::int64_t delta) {
-    const auto apply = [delta](region& r) {
-        r.live += static_cast<std::uint64_t>(delta);
+void tagged_memory::count(std::uint64_t address, std::uint64_t bytes, bool live) {
+    const auto apply = [live](region& r, std::uint64_t part) {
+        r.live = live ? r.live + part : r.live - part;
         r.peak = std::max(r.peak, r.live);
     };
-    apply(total_);
-    for (region& r : regions_)
-        if (address >= r.base && address - r.base < r.bytes)
-            apply(r);
+    apply(total_, bytes);
+    for (region& r : regions_) // a run may reach over the end of a region: each counts its own part
+        if (const std::uint64_t from = std::max(address, r.base), to = std::min(address + bytes, r.base + r.bytes); from < to)
+            apply(r, to - from);
 }
 
 void tagged_memory::log_loss(owner_index owner, std::uint64_t bytes, trace::tensor_event::moment what, const access_origin& origin) {
@@ -108,10 +108,8 @@ void tagged_memory::set_owner(std::uint64_t address, std::uint64_t bytes, owner_
             ++end;
         const std::uint64_t run = (end - i) << shift_;
         if (old != owner) {
-            if (old == nobody)
-                count(address + (i << shift_), static_cast<std::int64_t>(run));
-            else if (owner == nobody)
-                count(address + (i << shift_), -static_cast<std::int64_t>(run));
+            if (old == nobody || owner == nobody)
+                count(address + (i << shift_), run, old == nobody);
             std::fill(o + i, o + end, owner);
         }
         if (old >= first_owner)
@@ -162,7 +160,8 @@ bool tagged_memory::check(std::uint64_t address, std::uint64_t rows, std::uint64
     }
     for (std::uint64_t r = 0; r < rows; ++r) {
         const std::uint64_t at = address + r * pitch;
-        if (wanted < first_owner || !uniform(at >> shift_, row_bytes >> shift_, wanted)) {
+        const std::uint64_t first = at >> shift_, granules = ((at + row_bytes - 1) >> shift_) - first + 1;
+        if (wanted < first_owner || !uniform(first, granules, wanted)) {
             report_stale(at, row_bytes, expected, wanted, origin);
             return false;
         }

@@ -32,7 +32,7 @@ public:
         std::uint64_t live = 0, peak = 0;
     };
 
-    /// `granule`: bytes per ownership entry, 1 or 4; every address and length must be a multiple of it.
+    /// `granule`: bytes per ownership entry, 1 or 4; address and length of what changes ownership must be a multiple of it.
     tagged_memory(std::string name, spec::memory_kind kind, std::uint64_t capacity, unsigned granule, unsigned device,
                   trace::event_sink* sink);
 
@@ -84,7 +84,7 @@ private:
     owner_index make_owner(trace::tensor_id tensor);
     void set_owner(std::uint64_t address, std::uint64_t bytes, owner_index owner, trace::tensor_event::moment loss,
                    const access_origin& origin);
-    void count(std::uint64_t address, std::int64_t delta);
+    void count(std::uint64_t address, std::uint64_t bytes, bool live);
     bool uniform(std::uint64_t first, std::uint64_t granules, owner_index owner) const;
     void log_loss(owner_index owner, std::uint64_t bytes, trace::tensor_event::moment what, const access_origin& origin);
     void report_stale(std::uint64_t address, std::uint64_t bytes, trace::tensor_id expected, owner_index wanted,

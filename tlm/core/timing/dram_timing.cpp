@@ -39,8 +39,11 @@ std::uint64_t dram_timing::burst(std::uint64_t cycle, std::uint64_t index) {
         ++row_misses_;
         // A row is opened as soon as the burst is granted and its bank idle, also while other banks use the data bus.
         const std::uint64_t activate = after_refresh(std::max(cycle, b.idle));
-        column = std::max(column, activate + (open ? t_rp_ : 0) + t_rcd_);
-        column = after_refresh(column);
+        const std::uint64_t early = column;
+        column = after_refresh(std::max(early, activate + (open ? t_rp_ : 0) + t_rcd_));
+        // A refresh between the two closes the row again: it is opened after the refresh.
+        if (epoch(column) != epoch(activate))
+            column = std::max(early, column / t_refi_ * t_refi_ + t_rfc_ + t_rcd_);
         b.row = row;
     }
     b.epoch = epoch(column);

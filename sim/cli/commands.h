@@ -1,0 +1,47 @@
+#pragma once
+// The subcommands of the program, one function each: what CLI11 parsed goes in, an exit code comes out. They throw; main() turns
+// exceptions into messages and exit codes (architecture, "Errors: whose fault is it?").
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace retrace::cli {
+
+enum exit_code : int { success = 0, program_fault = 1, usage_fault = 2, hang = 3, model_fault = 4 };
+
+struct train_options {
+    std::string config;
+    std::vector<std::string> overrides;
+    std::string out;   ///< empty: out/<config name>
+    std::string array; ///< empty: as configured
+    bool quiet = false;
+};
+int train(const train_options& options);
+
+struct plan_options {
+    std::string config;
+    std::vector<std::string> overrides;
+    bool programs = false; ///< also list the engine programs
+};
+int plan(const plan_options& options);
+
+struct gemm_options {
+    std::uint32_t m = 0, k = 0, n = 0;
+    std::string preset = "small", dtype = "bf16", array = "kernel";
+    std::vector<std::string> overrides;
+    std::string out; ///< empty: out/gemm
+    std::uint64_t seed = 1;
+    bool serial = false, quiet = false;
+};
+int gemm(const gemm_options& options);
+
+struct core_options {
+    std::string elf;
+    std::uint64_t limit = 1'000'000'000;
+    std::uint64_t memory_bytes = 16u << 20;
+};
+int core(const core_options& options);
+
+int help(const std::string& topic);
+
+} // namespace retrace::cli

@@ -1,0 +1,53 @@
+#include <fmt/format.h>
+
+#include "sim/cli/commands.h"
+#include "sim/config/load.h"
+#include "sim/log/sqlite_log.h"
+
+namespace retrace::cli {
+
+namespace {
+
+constexpr const char* overview = R"(retrace: a neural-network training processor, simulated with real gradients and real cycles
+
+A first look
+  retrace train examples/digits/recompute.yaml        train a network; results in out/digits-recompute
+  retrace plan examples/digits/recompute.yaml         what that run will do and need, without running it
+  retrace gemm --m 512 --k 512 --n 512                one matrix product: cycles, utilisation, stalls
+  retrace core program.elf                            any RV32IM program on the control core
+
+Change something
+  retrace train CONFIG --set npu.preset=tiny          any key of the configuration, as often as wanted
+  retrace help config                                 every key, what it accepts, its default
+  retrace help log                                    tables of the event log (out/NAME/events.sqlite)
+  retrace help exit                                   exit codes
+  retrace COMMAND --help                              options of a command
+)";
+
+constexpr const char* exit_codes = R"(Exit codes: whose fault is it?
+  0  everything went well
+  1  the program under test (driver, firmware, engine program), or something the model does not implement
+  2  the configuration or the command line; nothing was created
+  3  nothing moves any more; the report says who waits for whom
+  4  the model itself
+)";
+
+} // namespace
+
+int help(const std::string& topic) {
+    if (topic.empty())
+        fmt::print("{}", overview);
+    else if (topic == "config")
+        fmt::print("{}", describe_schema());
+    else if (topic == "log")
+        fmt::print("{}", log_schema());
+    else if (topic == "exit")
+        fmt::print("{}", exit_codes);
+    else {
+        fmt::print(stderr, "retrace help: no topic '{}'; there are config, log and exit\n", topic);
+        return usage_fault;
+    }
+    return success;
+}
+
+} // namespace retrace::cli

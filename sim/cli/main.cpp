@@ -1,0 +1,135 @@
+// The program `retrace`: parses the command line and turns exceptions into messages and exit codes.
+#include <csignal>
+#include <cstdlib>
+#include <new>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "host/compiler/device_capabilities.h"
+#include "host/graph/network.h"
+#include "host/training/dataset.h"
+#include "sim/cli/commands.h"
+#include "sim/config/config_error.h"
+#include "sim/platform/platform.h"
+#include "sim/report/run_folder.h"
+#include "tlm/core/riscv/elf.h"
+
+namespace {
+
+using namespace retrace;
+
+int report(const char* whose, const std::exception& error, int code) {
+    fmt::print(stderr, "retrace: {}{}\n", whose, error.what());
+    return code;
+}
+
+template <typename Command>
+int guarded(Command&& command) {
+    try {
+        return command();
+    } catch (const config_error& e) {
+        return report("", e, cli::usage_fault);
+    } catch (const data_error& e) {
+        return report("", e, cli::usage_fault);
+    } catch (const network_error& e) {
+        return report("", e, cli::usage_fault);
+    } catch (const run_folder_error& e) {
+        return report("", e, cli::usage_fault);
+    } catch (const elf_error& e) {
+        return report("", e, cli::usage_fault);
+    } catch (const compiler::capacity_error& e) {
+        return report("the plan does not fit: ", e, cli::usage_fault);
+    } catch (const simulation_hang& e) {
+        return report("hang: ", e, cli::hang);
+    } catch (const simulation_interrupted& e) {
+        return report("", e, 128 + SIGINT);
+    } catch (const std::logic_error& e) {
+        return report("fault of the model: ", e, cli::model_fault);
+    } catch (const std::bad_alloc&) {
+        fmt::print(stderr, "retrace: out of memory; a smaller npu.device_dram.capacity or npu.host_link.host_memory needs less\n");
+        return cli::program_fault;
+    } catch (const std::exception& e) {
+        return report("", e, cli::program_fault);
+    }
+}
+
+void on_signal(int) { simulated_port::request_stop(); }
+
+int run(int argc, char** argv) {
+    CLI::App app{"A neural-network training processor, simulated with real gradients and real cycles.\nStart with `retrace help`.", "retrace"};
+    app.require_subcommand(0, 1);
+    app.set_version_flag("--version", "retrace 0.1.0");
+
+    const auto add_overrides = [](CLI::App* command, std::vector<std::string>& overrides) {
+        command->add_option("--set", overrides, "override a key of the configuration, KEY=VALUE (repeatable; keys: retrace help config)")
+            ->allow_extra_args(false)
+            ->type_name("KEY=VALUE");
+    };
+
+    cli::train_options train;
+    CLI::App* train_command = app.add_subcommand("train", "train a network on the simulated processor");
+    train_command->add_option("CONFIG", train.config, "YAML configuration, for example examples/digits/recompute.yaml")->required();
+    add_overrides(train_command, train.overrides);
+    train_command->add_option("--out", train.out, "folder for the results (default out/<name of the configuration>)");
+    train_command->add_option("--array", train.array, "array implementation: kernel or stepped")->check(CLI::IsMember({"kernel", "stepped"}));
+    train_command->add_flag("--quiet", train.quiet, "no progress and no tables");
+
+    cli::plan_options plan;
+    CLI::App* plan_command = app.add_subcommand("plan", "say what a run will do, need and take, without running it");
+    plan_command->add_option("CONFIG", plan.config, "YAML configuration")->required();
+    add_overrides(plan_command, plan.overrides);
+    plan_command->add_flag("--programs", plan.programs, "also list the engine programs");
+
+    cli::gemm_options gemm;
+    CLI::App* gemm_command = app.add_subcommand("gemm", "measure one product C[M,N] = A[M,K] B[K,N], B stationary");
+    gemm_command->add_option("--m", gemm.m, "rows of A")->required()->check(CLI::Range(1u, 65536u));
+    gemm_command->add_option("--k", gemm.k, "columns of A")->required()->check(CLI::Range(1u, 65536u));
+    gemm_command->add_option("--n", gemm.n, "columns of B")->required()->check(CLI::Range(1u, 65536u));
+    gemm_command->add_option("--preset", gemm.preset, "processor: tiny, small or large")->capture_default_str();
+    gemm_command->add_option("--dtype", gemm.dtype, "operand format")->check(CLI::IsMember({"bf16", "fp32", "int8"}))->capture_default_str();
+    gemm_command->add_option("--array", gemm.array, "array implementation")->check(CLI::IsMember({"kernel", "stepped"}))->capture_default_str();
+    gemm_command->add_option("--seed", gemm.seed, "seed of the operands")->capture_default_str();
+    gemm_command->add_flag("--serial", gemm.serial,
+                           "one weight register, tiles one after the other, ideal memories, no PSUM depth limit: the textbook form");
+    add_overrides(gemm_command, gemm.overrides);
+    gemm_command->add_option("--out", gemm.out, "folder for the results (default out/gemm)");
+    gemm_command->add_flag("--quiet", gemm.quiet, "no tables");
+
+    cli::core_options core;
+    CLI::App* core_command = app.add_subcommand("core", "run an RV32IM program on the control core (memory at 0x80000000, `tohost` ends it)");
+    core_command->add_option("FILE.elf", core.elf, "RISC-V ELF executable")->required();
+    core_command->add_option("--limit", core.limit, "give up after this many instructions")->capture_default_str();
+    core_command->add_option("--memory", core.memory_bytes, "bytes of memory")->capture_default_str();
+
+    std::string topic;
+    CLI::App* help_command = app.add_subcommand("help", "what there is; help config, help log, help exit");
+    help_command->add_option("TOPIC", topic, "config, log or exit");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? cli::success : cli::usage_fault;
+    }
+    std::signal(SIGINT, on_signal);
+    std::signal(SIGTERM, on_signal);
+    if (train_command->parsed())
+        return guarded([&] { return cli::train(train); });
+    if (plan_command->parsed())
+        return guarded([&] { return cli::plan(plan); });
+    if (gemm_command->parsed())
+        return guarded([&] { return cli::gemm(gemm); });
+    if (core_command->parsed())
+        return guarded([&] { return cli::core(core); });
+    return guarded([&] { return cli::help(topic); });
+}
+
+} // namespace
+
+int sc_main(int argc, char** argv) { return run(argc, argv); }
+
+// libsystemc has a main of its own that prints a banner before anything else; this one keeps standard output the program's.
+int main(int argc, char** argv) {
+    setenv("SYSTEMC_DISABLE_COPYRIGHT_MESSAGE", "1", 1);
+    return sc_core::sc_elab_and_sim(argc, argv);
+}

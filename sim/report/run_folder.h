@@ -1,0 +1,30 @@
+#pragma once
+// The folder of a run: created or, if it holds an earlier run, replaced. Anything else that is not empty is left alone.
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+namespace retrace {
+
+class run_folder_error : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+class run_folder {
+public:
+    /// Whether the folder could be used: throws run_folder_error if it is a file, or holds something that is not a run. Touches nothing.
+    static void check(const std::filesystem::path& path);
+
+    /// check(), then an empty folder with the mark of a run.
+    explicit run_folder(const std::filesystem::path& path);
+
+    std::filesystem::path file(const char* name) const { return path_ / name; }
+    /// Writes a whole file; throws run_folder_error (disk full, no permission).
+    void write(const char* name, const std::string& text) const;
+
+private:
+    std::filesystem::path path_;
+};
+
+} // namespace retrace

@@ -1,0 +1,58 @@
+#pragma once
+// summary.json: what a run found, stable names, documented in the README. Everything but `run.*_seconds` and the rates derived from them
+// is the same in every repetition of the run.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tlm/npu.h"
+
+namespace retrace {
+
+struct memory_summary {
+    std::string name;
+    std::uint64_t capacity_bytes = 0, peak_bytes = 0, planned_peak_bytes = 0;
+};
+
+struct run_summary {
+    // result: what does not apply to a run is left out
+    std::optional<double> test_accuracy, loss;
+    std::optional<std::string> weights_sha256, checksum;
+    std::optional<bool> verified;
+    // cycles
+    std::uint64_t cycles = 0, array_cycles = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> stalls;
+    // work
+    std::uint64_t macs = 0;
+    double utilisation = 0;
+    std::vector<memory_summary> memory;
+    std::string schedule;
+    std::uint64_t forward_executions = 0;
+    // run
+    std::string config_sha256;
+    std::uint64_t seed = 0;
+    double wall_seconds = 0, cpu_seconds = 0;
+
+    double share(const char* stall) const;
+};
+
+/// Fills cycles, stalls, work and memory (without planned peaks) from the device.
+void read_device(run_summary& summary, const npu_config& config, npu& device);
+
+std::string to_json(const run_summary& summary);
+/// Tables for people: where the cycles went, and memory against capacity.
+std::string describe(const run_summary& summary);
+
+/// CPU and wall time since construction.
+class stopwatch {
+public:
+    stopwatch();
+    double wall() const;
+    double cpu() const;
+
+private:
+    double wall_, cpu_;
+};
+
+} // namespace retrace
