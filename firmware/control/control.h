@@ -28,11 +28,6 @@
 #define MOVER_ENGINE 31u       /* bit in an engine mask that stands for the mover (load) */
 #define NO_ENGINE 30u          /* bit of a command that needs none (nop); never in use */
 
-/* Copies programs from the host into region `programs`, before any engine can: operand 0 host, operand 1 device DRAM. */
-#ifndef RT_COMMAND_OPCODE_LOAD
-#define RT_COMMAND_OPCODE_LOAD 2u
-#endif
-
 enum entry_state { entry_finished, entry_waiting, entry_running };
 
 struct entry {
@@ -40,11 +35,11 @@ struct entry {
     uint8_t context;
     uint8_t unmet;             /* waits that have not completed */
     uint8_t dependency_failed; /* one of them failed */
-    uint32_t dependents;       /* entries that wait for this one, one bit each */
+    uint32_t dependents;       /* entries that wait for this one: bit k is the entry k + 1 places further */
     uint32_t engines;          /* engines of the command, one bit each */
     uint32_t remaining;        /* running: engines that are not done */
     uint32_t moved;            /* load: bytes copied */
-    uint32_t start_low, start_high;
+    uint32_t start_low, start_high, end_low;
     uint8_t status, fault_engine, fault;
     uint32_t fault_pc, fault_detail;
 };
@@ -80,6 +75,7 @@ void sequence_completed(uint32_t slot, uint32_t sequence, bool failed);
 void accept_descriptor(uint32_t slot);
 void refuse_fetch(uint32_t slot);
 void dispatch(void);
+void report_finished(void);
 void handle_engines(void);
 struct entry *loading_entry(void);            /* the running load command, or a null pointer */
 void finish_load(struct entry *entry, bool ok);

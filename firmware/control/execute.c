@@ -17,6 +17,8 @@ static struct entry *engine_owner[RT_MAX_ENGINES]; /* whose program the engine r
 static uint32_t engines_in_use;
 static uint32_t engines_wanted; /* by waiting commands; may hold more after some have started */
 static uint32_t first_waiting;  /* no entry before this one (free-running) is waiting */
+static uint8_t unreported[TABLE_ENTRIES]; /* finished entries without a queued completion, in the order they finished */
+static uint32_t unreported_count;
 static bool startable;          /* something changed that may let a waiting command start */
 
 uint32_t slot_of(const struct entry *entry) { return (uint32_t)(entry - entries); }
@@ -31,15 +33,27 @@ static void retire(void)
 
 static void finish(struct entry *entry, uint32_t status, bool in_sequence)
 {
-    const uint32_t slot = slot_of(entry), sequence = commands[slot].sequence;
+    const uint32_t slot = slot_of(entry);
     entry->status = (uint8_t)status;
     entry->state = entry_finished;
+    entry->end_low = read_control(RT_CONTROL_CYCLE_LOW);
     ready &= ~(1u << slot);
-    queue_completion(sequence, entry);
+    unreported[unreported_count++] = (uint8_t)slot;
     if (in_sequence) {
-        sequence_completed(slot, sequence, status != RT_COMMAND_STATUS_OK);
+        sequence_completed(slot, commands[slot].sequence, status != RT_COMMAND_STATUS_OK);
         startable = true;
     }
+}
+
+void report_finished(void)
+{
+    if (unreported_count == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < unreported_count; ++i) {
+        queue_completion(commands[unreported[i]].sequence, &entries[unreported[i]]);
+    }
+    unreported_count = 0;
     retire();
 }
 

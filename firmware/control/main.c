@@ -52,7 +52,9 @@ int main(void)
             wait_for_interrupt();
             continue;
         }
+        /* The engines first: what has finished can be told while they work. */
         dispatch();
+        report_finished();
         schedule_mover();
     }
 }

@@ -86,7 +86,7 @@ void queue_completion(uint32_t sequence, const struct entry *entry)
     record->pc = entry->fault_pc;
     record->detail = entry->fault_detail;
     record->start_cycle = (uint64_t)entry->start_high << 32 | entry->start_low;
-    record->end_cycle_low = read_control(RT_CONTROL_CYCLE_LOW);
+    record->end_cycle_low = entry->end_low;
 }
 
 /* ---- what the mover did */

@@ -52,9 +52,10 @@ void resolve_waits(uint32_t slot, const struct rt_command *command)
             continue;
         }
         if (command->sequence - number < TABLE_ENTRIES && (unfinished >> number % TABLE_ENTRIES & 1) != 0) {
-            struct entry *other = &entries[slot_of_sequence[number % TABLE_ENTRIES]];
-            if ((other->dependents >> slot & 1) == 0) {
-                other->dependents |= 1u << slot;
+            const uint32_t other = slot_of_sequence[number % TABLE_ENTRIES];
+            const uint32_t bit = 1u << (slot - other - 1) % TABLE_ENTRIES;
+            if ((entries[other].dependents & bit) == 0) {
+                entries[other].dependents |= bit;
                 ++entry->unmet;
             }
         } else if (has_failed(number)) {
@@ -76,14 +77,15 @@ void sequence_completed(uint32_t slot, uint32_t sequence, bool was_failure)
         }
     }
     uint32_t dependents = entries[slot].dependents;
-    for (uint32_t other = 0; dependents != 0; ++other, dependents >>= 1) {
-        if ((dependents & 1) == 0) {
-            continue;
+    while (dependents != 0) {
+        slot = (slot + 1) % TABLE_ENTRIES;
+        if ((dependents & 1) != 0) {
+            struct entry *each = &entries[slot];
+            each->dependency_failed |= was_failure;
+            if (--each->unmet == 0) {
+                ready |= 1u << slot;
+            }
         }
-        struct entry *each = &entries[other];
-        each->dependency_failed |= was_failure;
-        if (--each->unmet == 0) {
-            ready |= 1u << other;
-        }
+        dependents >>= 1;
     }
 }

@@ -70,8 +70,10 @@ two_passes place_both(const pass_shape& data, const pass_shape& weights, const d
     }
     if (best)
         return *best;
-    plan_pass(data, {0, space.bytes, 0, device.psum_banks, 0}, device, space, "a data gradient");
-    plan_pass(weights, {0, space.bytes, 0, device.psum_banks, 0}, device, space, "a weight gradient");
+    // One after the other, both must fit: the larger of the two says what would do.
+    const bool data_is_larger = first.minimum_bytes >= second.minimum_bytes;
+    plan_pass(data_is_larger ? data : weights, {0, space.bytes, 0, device.psum_banks, 0}, device, space,
+              data_is_larger ? "a data gradient" : "a weight gradient");
     throw std::logic_error("a backward layer fits and does not fit");
 }
 

@@ -12,9 +12,6 @@ namespace {
 
 namespace regs = spec::host_block;
 
-/// isa.yaml, command_opcode; see firmware/control/control.h.
-constexpr std::uint8_t opcode_load = 2;
-
 } // namespace
 
 std::uint64_t device::deadline(std::uint64_t timeout) const
@@ -217,7 +214,7 @@ result<void> device::load_programs(std::uint64_t address, std::span<const std::b
     }
     std::copy(programs.begin(), programs.end(), staging->bytes.begin());
     spec::command command;
-    command.opcode = opcode_load;
+    command.opcode = static_cast<std::uint8_t>(spec::command_opcode::load);
     command.phase = static_cast<std::uint8_t>(spec::phase::transfer);
     command.operand_count = 2;
     const auto bytes = static_cast<std::uint32_t>(programs.size());

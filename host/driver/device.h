@@ -115,9 +115,9 @@ private:
     host_allocator host_;
     std::optional<submission_ring> submission_;
     std::optional<completion_ring> completion_;
-    std::uint64_t message_address_ = 0;
+    bool identified_ = false; // it is a device: its registers may be written
     std::uint32_t next_sequence_ = 1, generation_ = 0, told_head_ = 0;
-    std::map<std::uint32_t, spec::command> in_flight_;     // without operands
+    std::map<std::uint32_t, spec::command> in_flight_;     // for the log
     std::map<std::uint32_t, spec::completion> finished_;   // nobody waited for them yet
     std::optional<driver_failure> broken_;
 };

@@ -31,9 +31,11 @@ device::device(port& door, std::span<const std::uint8_t> firmware, const device_
 
 device::~device()
 {
-    // A device that nobody drives must not write to memory that may soon belong to someone else.
-    write(regs::irq_enable, 0);
-    write(regs::control, 0);
+    if (identified_) {
+        // A device that nobody drives must not write to memory that may soon belong to someone else.
+        write(regs::irq_enable, 0);
+        write(regs::control, 0);
+    }
 }
 
 result<std::unique_ptr<device>> device::open(port& door, std::span<const std::uint8_t> firmware, const device_options& options)
@@ -80,6 +82,7 @@ result<void> device::identify()
                                           spec::spec_version),
                               {}};
     }
+    identified_ = true;
     return {};
 }
 
@@ -128,13 +131,8 @@ result<void> device::allocate_rings()
     if (!completion) {
         return completion.failure();
     }
-    auto message = host_.allocate(64);
-    if (!message) {
-        return message.failure();
-    }
     submission_.emplace(*submission, options_.submission_entries);
     completion_.emplace(*completion, options_.completion_entries);
-    message_address_ = message->bus_address;
     return {};
 }
 
@@ -180,9 +178,10 @@ void device::set_up_rings()
     write(regs::cq_base_low, low(completion_->bus_address()));
     write(regs::cq_base_high, high(completion_->bus_address()));
     write(regs::cq_entries, completion_->entries());
-    write(regs::msi_address_low, low(message_address_));
-    write(regs::msi_address_high, high(message_address_));
-    write(regs::msi_data, 1);
+    const port::interrupt_message message = door_.message();
+    write(regs::msi_address_low, low(message.address));
+    write(regs::msi_address_high, high(message.address));
+    write(regs::msi_data, message.data);
     write(regs::irq_status, regs::irq_status_completion_mask | regs::irq_status_error_mask);
     write(regs::irq_enable, regs::irq_enable_completion_mask | regs::irq_enable_error_mask);
 }

@@ -2,8 +2,8 @@
 // (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC'11).
 //
 // A random word is a pure function of (seed, training step, operator id, logical element index): never of the
-// instruction, the time or the order of calls. So stochastic rounding, dropout and initialisation give the same
-// bits under any schedule, tiling or device.
+// instruction, the time or the order of calls. So stochastic rounding, dropout and initialisation give the
+// same bits under any schedule, tiling or device.
 //
 //     key     = { seed[31:0], seed[63:32] }
 //     counter = { block[31:0], block[63:32], operator_id, training_step }   with block = element_index / 4

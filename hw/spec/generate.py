@@ -178,7 +178,7 @@ class spec:
         return result
 
 
-BANNER = "generated from hw/spec/*.yaml by hw/spec/generate.py; do not edit"
+BANNER = "generated from the YAML files in hw/spec by hw/spec/generate.py; do not edit"
 
 
 def c_header(s):

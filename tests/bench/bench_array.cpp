@@ -1,10 +1,11 @@
-// Speed of the PE array: the kernel's product beside OpenBLAS and oneDNN, tiles as a simulation makes them, and the
-// stepped array's clock rate.
+// Speed of the PE array: the kernel's product beside OpenBLAS and oneDNN, tiles as a simulation makes them,
+// and the stepped array's clock rate.
 //
-// The BLAS libraries are opened at run time, not linked. Debian's OpenBLAS misdetects newer processors and then runs
-// five times too slow; OPENBLAS_CORETYPE must be set before the library initialises, which dlopen allows and linking
-// does not. So the runner needs no environment and no second start. The label says which kernel OpenBLAS reports. A
-// host without AVX-512 keeps OpenBLAS's own choice. OPENBLAS_CORETYPE set from outside wins.
+// The BLAS libraries are opened at run time, not linked. Debian's OpenBLAS misdetects newer processors and
+// then runs five times too slow; OPENBLAS_CORETYPE must be set before the library initialises, which dlopen
+// allows and linking does not. So the runner needs no environment and no second start. The label says which
+// kernel OpenBLAS reports. A host without AVX-512 keeps OpenBLAS's own choice. OPENBLAS_CORETYPE set from
+// outside wins.
 #include <benchmark/benchmark.h>
 
 #include <cblas.h>
@@ -30,7 +31,8 @@
 namespace retrace {
 namespace {
 
-// ---- references ----------------------------------------------------------------------------------------------------
+// ---- references
+// ----------------------------------------------------------------------------------------------------
 
 struct blas_libraries {
     decltype(&cblas_sgemm) openblas = nullptr;
@@ -61,7 +63,8 @@ const blas_libraries& blas() {
     return libraries;
 }
 
-// ---- data ----------------------------------------------------------------------------------------------------------
+// ---- data
+// ----------------------------------------------------------------------------------------------------------
 
 std::vector<std::uint16_t> random_bf16(std::size_t size, std::uint32_t seed) {
     std::mt19937 engine(seed);
@@ -93,10 +96,11 @@ double seconds_of(Function function) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// ---- the whole product, side by side -------------------------------------------------------------------------------
+// ---- the whole product, side by side
+// -------------------------------------------------------------------------------
 
-// bf16 operands in row-major memory, packing included, against float products of the same values. Every iteration
-// times all three in turn; each keeps its best, because timings of a shared machine wander.
+// bf16 operands in row-major memory, packing included, against float products of the same values. Every
+// iteration times all three in turn; each keeps its best, because timings of a shared machine wander.
 void gemm_against_blas(benchmark::State& state) {
     const auto n = static_cast<unsigned>(state.range(0));
     const auto array_rows = static_cast<unsigned>(state.range(1));
@@ -113,20 +117,24 @@ void gemm_against_blas(benchmark::State& state) {
     }
     double kernel = std::numeric_limits<double>::infinity(), openblas = kernel, onednn = kernel;
     for (auto _ : state) {
-        const double now = seconds_of(
-            [&] { kernel::gemm(view_of(a, n, n), view_of(b, n, n), array_rows, c.data(), n); });
+        const double now =
+            seconds_of([&] { kernel::gemm(view_of(a, n, n), view_of(b, n, n), array_rows, c.data(), n); });
         kernel = std::min(kernel, now);
-        openblas = std::min(openblas, seconds_of([&] {
-            reference.openblas(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(n), static_cast<int>(n),
-                               static_cast<int>(n), 1.0f, a_float.data(), static_cast<int>(n), b_float.data(),
-                               static_cast<int>(n), 0.0f, c_float.data(), static_cast<int>(n));
-        }));
+        openblas =
+            std::min(openblas, seconds_of([&] {
+                         reference.openblas(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(n),
+                                            static_cast<int>(n), static_cast<int>(n), 1.0f, a_float.data(),
+                                            static_cast<int>(n), b_float.data(), static_cast<int>(n), 0.0f,
+                                            c_float.data(), static_cast<int>(n));
+                     }));
         onednn = std::min(onednn, seconds_of([&] {
-            reference.onednn('N', 'N', n, n, n, 1.0f, a_float.data(), n, b_float.data(), n, 0.0f, c_float.data(), n);
-        }));
+                              reference.onednn('N', 'N', n, n, n, 1.0f, a_float.data(), n, b_float.data(), n,
+                                               0.0f, c_float.data(), n);
+                          }));
         state.SetIterationTime(now);
     }
-    for (const gemm_sample& s : gemm_reference_sample(view_of(a, n, n), view_of(b, n, n), array_rows, 3, 200)) {
+    for (const gemm_sample& s :
+         gemm_reference_sample(view_of(a, n, n), view_of(b, n, n), array_rows, 3, 200)) {
         if (c[std::size_t{s.row} * n + s.column] != s.bits) {
             state.SkipWithError("the product differs from the scalar reference");
             return;
@@ -143,11 +151,12 @@ BENCHMARK(gemm_against_blas)
     ->ArgNames({"n", "array_rows"})
     ->Args({1024, 128})
     ->Args({1024, 32})
-    ->Iterations(40)
+    ->Iterations(60)
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond);
 
-// ---- tiles through the array interface -----------------------------------------------------------------------------
+// ---- tiles through the array interface
+// -----------------------------------------------------------------------------
 
 // Overlapped tiles back to back, a load and a stream each, sums collected.
 template <typename Array>
@@ -158,7 +167,8 @@ void array_tiles(benchmark::State& state) {
     const array_timing timing(config);
     const auto a = random_bf16(std::size_t{m} * config.rows, 1);
     const auto w = random_bf16(std::size_t{config.rows} * config.columns, 2);
-    const matrix_view operands = view_of(a, m, config.rows), weights = view_of(w, config.rows, config.columns);
+    const matrix_view operands = view_of(a, m, config.rows),
+                      weights = view_of(w, config.rows, config.columns);
 
     Array array(config);
     column_sums sums;
@@ -178,7 +188,8 @@ void array_tiles(benchmark::State& state) {
     }
     const double macs = static_cast<double>(m) * config.rows * config.columns;
     state.counters["macs"] = benchmark::Counter(macs, benchmark::Counter::kIsIterationInvariantRate);
-    state.counters["array_cycles"] = benchmark::Counter(static_cast<double>(cycles), benchmark::Counter::kIsRate);
+    state.counters["array_cycles"] =
+        benchmark::Counter(static_cast<double>(cycles), benchmark::Counter::kIsRate);
 }
 BENCHMARK(array_tiles<kernel_array>)
     ->ArgNames({"m", "array"})

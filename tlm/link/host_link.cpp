@@ -35,7 +35,7 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
     const std::size_t count = extension->runs ? extension->runs->size() : 1;
     for (std::size_t i = 0; i < count; ++i) {
         const std::uint64_t from = runs[i].address - spec::host_window_base;
-        if (runs[i].address < spec::host_window_base || from > host_memory_.size() || runs[i].bytes > host_memory_.size() - from) {
+        if (runs[i].address < spec::host_window_base || from > host_memory().size() || runs[i].bytes > host_memory().size() - from) {
             payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
             return;
         }
@@ -54,7 +54,7 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
         return;
     auto* data = reinterpret_cast<std::byte*>(payload.get_data_ptr());
     for (std::size_t i = 0; i < count; ++i) {
-        std::byte* host = host_memory_.data() + (runs[i].address - spec::host_window_base);
+        std::byte* host = host_memory_.get() + (runs[i].address - spec::host_window_base);
         if (payload.is_write())
             std::memcpy(host, data, runs[i].bytes);
         else

@@ -5,7 +5,7 @@
 // The host's side is called from outside the kernel (sim/platform): it queues accesses and runs the kernel until they have happened.
 #include <deque>
 #include <functional>
-#include <vector>
+#include <span>
 
 #include <systemc>
 #include <tlm>
@@ -30,7 +30,7 @@ public:
 
     host_link(const sc_core::sc_module_name& name, backplane& plane, handlers device);
 
-    std::vector<std::byte>& host_memory() { return host_memory_; }
+    std::span<std::byte> host_memory() { return {host_memory_.get(), plane_.config.host_link.host_memory_bytes}; }
 
     // Host side, outside the kernel.
     void post_write(std::uint32_t offset, std::uint32_t value);
@@ -57,7 +57,7 @@ private:
     handlers device_;
     link_direction up_, down_;
     std::uint64_t host_latency_;
-    std::vector<std::byte> host_memory_;
+    zeroed_array<std::byte> host_memory_;
     std::deque<access> accesses_, under_way_; ///< not yet on the wire; on it
     std::deque<std::pair<std::uint64_t, std::uint32_t>> messages_;
     sc_core::sc_event access_posted_, access_sent_, message_sent_;

@@ -23,8 +23,9 @@ enum class flavour {
 };
 inline constexpr flavour all_flavours[] = {flavour::cancelling, flavour::moderate, flavour::tiny,
                                            flavour::huge,       flavour::special,  flavour::any_bits};
-inline constexpr number_format operand_formats[] = {number_format::fp32, number_format::bf16, number_format::fp8_e4m3,
-                                                    number_format::fp8_e5m2, number_format::int8};
+inline constexpr number_format operand_formats[] = {number_format::fp32, number_format::bf16,
+                                                    number_format::fp8_e4m3, number_format::fp8_e5m2,
+                                                    number_format::int8};
 
 class test_matrix {
 public:

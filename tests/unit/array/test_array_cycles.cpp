@@ -22,7 +22,8 @@ array_config make_config(unsigned rows, unsigned columns, unsigned depth, unsign
 TEST(array_cycles, a_serial_tile_takes_m_plus_2r_plus_c_minus_2) {
     std::mt19937 engine(1);
     for (const auto& [rows, columns, m] :
-         {std::array{8u, 8u, 1u}, std::array{8u, 8u, 20u}, std::array{4u, 9u, 3u}, std::array{1u, 1u, 1u}, std::array{32u, 32u, 64u}}) {
+         {std::array{8u, 8u, 1u}, std::array{8u, 8u, 20u}, std::array{4u, 9u, 3u}, std::array{1u, 1u, 1u},
+          std::array{32u, 32u, 64u}}) {
         const array_config config = make_config(rows, columns, 1, 1);
         // A padded tile takes as long as a full one.
         test_matrix w(1 + rows / 2, 1 + columns / 2, number_format::bf16, flavour::moderate, engine);
@@ -99,7 +100,8 @@ TEST(array_cycles, overlapped_tiles_take_the_closed_form) {
                 const std::uint64_t lag = 5 * (depth > o ? depth - o : 0);
                 const std::uint64_t step = std::max<std::uint64_t>(m * o, lag + 6 * o);
                 const std::uint64_t total = 6 * o + (tiles - 1) * step + (m - 1) * o + 4 + 6 * depth;
-                EXPECT_EQ(array_timing(config).overlapped_cycles(number_format::bf16, number_format::bf16, m, tiles),
+                EXPECT_EQ(array_timing(config).overlapped_cycles(number_format::bf16, number_format::bf16, m,
+                                                                 tiles),
                           total);
                 test_matrix w(6, 5, number_format::bf16, flavour::moderate, engine);
                 test_matrix a(m, 6, number_format::bf16, flavour::moderate, engine);
@@ -145,7 +147,8 @@ TEST(array_cycles, a_freeze_delays_everything_from_its_cycle_on) {
             for (unsigned i = 0; i < 4; ++i) {
                 for (unsigned c = 0; c < 2; ++c) {
                     const std::uint64_t stamp = 6 + i * 2 + c + 6 - 1;
-                    EXPECT_EQ(out.cycles[i * 2 + c], stamp >= f ? stamp + 5 : stamp) << name << " freeze at " << f;
+                    EXPECT_EQ(out.cycles[i * 2 + c], stamp >= f ? stamp + 5 : stamp)
+                        << name << " freeze at " << f;
                 }
             }
         }

@@ -1,5 +1,5 @@
-// What the caller must not do. A violation throws at the call or in the collect() that reaches its cycle; the earliest
-// legal cycle is accepted and the one before it is not.
+// What the caller must not do. A violation throws at the call or in the collect() that reaches its cycle; the
+// earliest legal cycle is accepted and the one before it is not.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -185,8 +185,10 @@ TEST_F(array_protocol, shapes_and_formats_fit) {
 TEST_F(array_protocol, a_configuration_without_rows_columns_depth_or_cycles_is_refused) {
     for (int which = 0; which < 4; ++which) {
         array_config bad;
-        which == 0 ? bad.rows = 0 : which == 1 ? bad.columns = 0 : which == 2 ? bad.fma_depth = 0
-                                                                               : bad.operand_cycles[1] = 0;
+        which == 0   ? bad.rows = 0
+        : which == 1 ? bad.columns = 0
+        : which == 2 ? bad.fma_depth = 0
+                     : bad.operand_cycles[1] = 0;
         EXPECT_THROW(test::all_arrays(bad), array_protocol_error);
     }
 }

@@ -47,8 +47,7 @@ struct sequence {
             stream_from = std::max(stream_from, timing.load_complete(load, weights));
             const unsigned streams = draw(3) == 0 ? 1 + draw(4) : 1; // weights are used again without a swap
             for (unsigned s = 0; s < streams; ++s) {
-                const number_format operands =
-                    is_integer(weights) ? weights : test::operand_formats[draw(4)];
+                const number_format operands = is_integer(weights) ? weights : test::operand_formats[draw(4)];
                 const unsigned m = draw(4) == 0 ? 1 : 1 + draw(40);
                 const test_matrix a(m, k, operands, test::all_flavours[draw(6)], engine);
                 maybe_collect(std::min(stream_from, load));
@@ -99,7 +98,8 @@ struct sequence {
         if (draw(3) != 0 || limit <= passed + 1) {
             return;
         }
-        const std::uint64_t now = passed + draw(static_cast<unsigned>(std::min<std::uint64_t>(limit - passed - 1, 500)));
+        const std::uint64_t now =
+            passed + draw(static_cast<unsigned>(std::min<std::uint64_t>(limit - passed - 1, 500)));
         passed = now + 1;
         std::vector<bool> found;
         for (std::size_t i = 0; i < arrays.size(); ++i) {
@@ -117,8 +117,10 @@ struct sequence {
         for (std::size_t i = 0; i < arrays.size(); ++i) {
             ASSERT_EQ(got[i].size(), expected.size()) << arrays[i].name << " seed " << seed;
             for (std::size_t s = 0; s < expected.size(); ++s) {
-                ASSERT_EQ(got[i][s].bits, expected[s]) << arrays[i].name << " seed " << seed << " stream " << s;
-                ASSERT_EQ(got[i][s].cycles, got[0][s].cycles) << arrays[i].name << " seed " << seed << " stream " << s;
+                ASSERT_EQ(got[i][s].bits, expected[s])
+                    << arrays[i].name << " seed " << seed << " stream " << s;
+                ASSERT_EQ(got[i][s].cycles, got[0][s].cycles)
+                    << arrays[i].name << " seed " << seed << " stream " << s;
                 ASSERT_EQ(got[i][s].first_cycle, got[0][s].first_cycle) << seed;
                 ASSERT_EQ(got[i][s].last_cycle, got[0][s].last_cycle) << seed;
                 ASSERT_EQ(got[i][s].cycles.front(), got[i][s].first_cycle) << seed;

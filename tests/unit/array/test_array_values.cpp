@@ -22,7 +22,7 @@ column_sums run_tile(array_interface& array, const array_config& config, test_ma
     const std::uint64_t start = timing.load_complete(0, w.view().format);
     array.stream(start, a.view(), true);
     const test_matrix w_before = w, a_before = a;
-    w.overwrite(std::byte{0xff}); // captured at the call: what happens to the memory afterwards has no influence
+    w.overwrite(std::byte{0xff}); // captured at the call: the memory may change afterwards
     a.overwrite(std::byte{0xff});
     column_sums out;
     EXPECT_TRUE(array.collect(timing.last_stamp(start, a.view().format, a.view().rows), out));
@@ -40,8 +40,8 @@ void check_tile(const array_config& config, unsigned m, unsigned k, unsigned n, 
         const column_sums got = run_tile(*array, config, w, a);
         ASSERT_EQ(got.rows, m);
         ASSERT_EQ(got.columns, n);
-        ASSERT_EQ(got.bits, expected) << name << " " << name_of(operands) << " m " << m << " k " << k << " n " << n
-                                      << " in " << config.rows << " x " << config.columns << " depth "
+        ASSERT_EQ(got.bits, expected) << name << " " << name_of(operands) << " m " << m << " k " << k << " n "
+                                      << n << " in " << config.rows << " x " << config.columns << " depth "
                                       << config.fma_depth << " flavour " << static_cast<int>(kind);
     }
 }
@@ -78,7 +78,8 @@ TEST(array_values, every_format_and_flavour_agrees) {
                     const unsigned k = 1 + engine() % config.rows;
                     const unsigned n = 1 + engine() % config.columns;
                     check_tile(config, 1 + engine() % 60, k, n, format, format, kind, engine);
-                    check_tile(config, 1 + engine() % 30, config.rows, config.columns, format, format, kind, engine);
+                    check_tile(config, 1 + engine() % 30, config.rows, config.columns, format, format, kind,
+                               engine);
                 }
             }
         }
@@ -116,9 +117,7 @@ TEST(array_values, chains_longer_than_the_kernels_block_stay_one_chain) {
 }
 
 TEST(array_values, masked_rows_pass_the_sum_unchanged) {
-    // A product of -0 after the sum has become -0 is not possible from +0, but fma(x, 0, s) in a masked row would turn
-    // an infinite or NaN operand into NaN; a masked row sees no operand at all. And k = 1 with a negative zero product
-    // must give +0 (the sum starts from +0).
+    // One row of weights, w = -0: the product is -0 and +0 + -0 = +0. The three masked rows must leave it alone.
     array_config config;
     config.rows = 4;
     config.columns = 4;
@@ -161,7 +160,8 @@ TEST(array_values, every_instruction_set_gives_the_same_bits) {
     config.columns = 70;
     for (const number_format format : test::operand_formats) {
         for (const flavour kind : test::all_flavours) {
-            for (const auto& [m, k, n] : {std::array{37u, 130u, 70u}, std::array{1u, 7u, 33u}, std::array{64u, 32u, 16u}}) {
+            for (const auto& [m, k, n] :
+                 {std::array{37u, 130u, 70u}, std::array{1u, 7u, 33u}, std::array{64u, 32u, 16u}}) {
                 test_matrix w(k, n, format, kind, engine);
                 test_matrix a(m, k, format, kind, engine);
                 const auto expected = test::reference_tile(a.view(), w.view());

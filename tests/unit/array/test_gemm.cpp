@@ -29,8 +29,8 @@ TEST(gemm, equals_the_reference_on_every_target) {
         std::mt19937 engine(1);
         for (const number_format format : test::operand_formats) {
             for (const flavour kind : test::all_flavours) {
-                check_gemm(1 + engine() % 70, 1 + engine() % 300, 1 + engine() % 90, 1 + engine() % 140, format, kind,
-                           engine);
+                check_gemm(1 + engine() % 70, 1 + engine() % 300, 1 + engine() % 90, 1 + engine() % 140,
+                           format, kind, engine);
             }
         }
     });

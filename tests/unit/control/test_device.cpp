@@ -68,7 +68,9 @@ void test_device::access_bus()
     core_time_ = core_.cycle();
     const auto offset = access.address - static_cast<std::uint32_t>(spec::control_base);
     std::uint32_t data = 0;
-    bool ok = !break_bus && access.bytes == 4 && access.address >= spec::control_base && access.address < spec::tcm_base;
+    const bool fails = failing_accesses != 0;
+    failing_accesses -= fails ? 1 : 0;
+    bool ok = !fails && access.bytes == 4 && access.address >= spec::control_base && access.address < spec::tcm_base;
     if (ok) {
         ok = (access.is_write ? registers_.core_write(offset, access.data) : registers_.core_read(offset, data)) ==
              register_status::ok;

@@ -61,7 +61,7 @@ public:
     std::function<void(std::uint64_t offset, std::span<const std::uint8_t> bytes, bool by_mover)> on_host_write;
     std::uint64_t mover_latency_low = 50, mover_latency_high = 900;
     std::uint64_t register_cycles = 4; ///< of a core's access to the control block
-    bool break_bus = false;            ///< the core's next accesses to the control block fail
+    unsigned failing_accesses = 0;     ///< the core's next so many accesses to the control block fail
 
     /// Host memory as the bus shows it, from spec::host_window_base on; and device DRAM.
     std::vector<std::uint8_t> host_memory;

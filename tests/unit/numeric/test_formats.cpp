@@ -1,5 +1,5 @@
-// Conversions of single elements against an oracle in binary64 arithmetic (ldexp, nearbyint) that shares nothing with
-// the bit manipulation under test.
+// Conversions of single elements against an oracle in binary64 arithmetic (ldexp, nearbyint) that shares
+// nothing with the bit manipulation under test.
 #include "tlm/core/numeric/formats.h"
 
 #include <gtest/gtest.h>
@@ -61,7 +61,8 @@ std::uint32_t encode(const small_float& f, bool negative, double magnitude) {
     }
     const int exponent = std::ilogb(magnitude);
     const auto fraction = static_cast<std::uint32_t>(std::ldexp(magnitude, f.mantissa - exponent));
-    return sign | (static_cast<std::uint32_t>(exponent + f.bias) << f.mantissa) | (fraction & ((1u << f.mantissa) - 1));
+    return sign | (static_cast<std::uint32_t>(exponent + f.bias) << f.mantissa) |
+           (fraction & ((1u << f.mantissa) - 1));
 }
 
 double last_place(const small_float& f, double magnitude) {
@@ -96,12 +97,12 @@ std::uint32_t oracle_stochastic(const small_float& f, std::uint32_t bits, std::u
     return encode(f, std::signbit(x), (std::floor(scaled) + increment) * unit);
 }
 
-// Binary32 patterns worth trying for a format: every value of the format, the midpoints to its neighbours and the
-// patterns one binary32 step around both, specials, and seeded random patterns.
+// Binary32 patterns worth trying for a format: every value of the format, the midpoints to its neighbours and
+// the patterns one binary32 step around both, specials, and seeded random patterns.
 std::vector<std::uint32_t> interesting(const small_float& f) {
-    std::vector<std::uint32_t> patterns{0u,          0x80000000u, 1u,          0x80000001u, 0x007fffffu, 0x00800000u,
-                                        0x7f7fffffu, 0xff7fffffu, 0x7f800000u, 0xff800000u, 0x7f800001u, 0x7fc00000u,
-                                        0xffc00000u, 0xffffffffu, 0x7fbfffffu};
+    std::vector<std::uint32_t> patterns{0u,          0x80000000u, 1u,          0x80000001u, 0x007fffffu,
+                                        0x00800000u, 0x7f7fffffu, 0xff7fffffu, 0x7f800000u, 0xff800000u,
+                                        0x7f800001u, 0x7fc00000u, 0xffc00000u, 0xffffffffu, 0x7fbfffffu};
     const std::uint32_t codes = 1u << (1 + f.exponent_bits + f.mantissa);
     for (std::uint32_t code = 0; code < codes; ++code) {
         const double value = value_of(f, code);
@@ -154,7 +155,8 @@ TEST(formats, widening_e5m2_is_exact_for_every_value) {
 
 TEST(formats, widening_int8_is_exact_and_int32_rounds_to_nearest_even) {
     for (int i = -128; i <= 127; ++i) {
-        EXPECT_EQ(widen_int8(static_cast<std::int8_t>(i)), std::bit_cast<std::uint32_t>(static_cast<float>(i)));
+        EXPECT_EQ(widen_int8(static_cast<std::int8_t>(i)),
+                  std::bit_cast<std::uint32_t>(static_cast<float>(i)));
     }
     EXPECT_EQ(widen_int32(16777217), std::bit_cast<std::uint32_t>(16777216.0f));
     EXPECT_EQ(widen_int32(16777219), std::bit_cast<std::uint32_t>(16777220.0f));
@@ -205,9 +207,11 @@ TEST(formats, stochastic_narrowing_follows_its_definition) {
     const auto check = [&](const small_float& f, auto narrow) {
         std::size_t index = 0;
         for (const std::uint32_t bits : interesting(f)) {
-            const std::uint32_t random = index % 3 == 0 ? corners[(index / 3) % 5] : static_cast<std::uint32_t>(engine());
+            const std::uint32_t random =
+                index % 3 == 0 ? corners[(index / 3) % 5] : static_cast<std::uint32_t>(engine());
             ++index;
-            ASSERT_EQ(narrow(bits, random), oracle_stochastic(f, bits, random)) << std::hex << bits << " " << random;
+            ASSERT_EQ(narrow(bits, random), oracle_stochastic(f, bits, random))
+                << std::hex << bits << " " << random;
         }
     };
     check(bf16, [](auto b, auto r) { return narrow_bf16_stochastic(b, r); });

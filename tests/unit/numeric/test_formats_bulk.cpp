@@ -16,15 +16,18 @@ namespace retrace {
 namespace {
 
 std::vector<std::uint32_t> mixed_patterns(std::size_t size, std::uint32_t seed) {
-    constexpr std::uint32_t corners[] = {0u,          0x80000000u, 1u,          0x807fffffu, 0x00800000u, 0x3f800000u,
-                                         0x7f7fffffu, 0xff7fffffu, 0x7f800000u, 0xff800000u, 0x7f800001u, 0xffffffffu,
+    constexpr std::uint32_t corners[] = {0u,          0x80000000u, 1u,          0x807fffffu,
+                                         0x00800000u, 0x3f800000u, 0x7f7fffffu, 0xff7fffffu,
+                                         0x7f800000u, 0xff800000u, 0x7f800001u, 0xffffffffu,
                                          0x43e80000u, 0xc3e80001u, 0x47700000u, 0x3a800000u};
     std::mt19937 engine(seed);
     std::vector<std::uint32_t> patterns(size);
     for (auto& p : patterns) {
         const std::uint32_t kind = engine() % 4;
         const std::uint32_t word = static_cast<std::uint32_t>(engine());
-        p = kind == 0 ? corners[word % 16] : kind == 1 ? word : (word & 0x807fffffu) | ((100u + word % 50u) << 23);
+        p = kind == 0   ? corners[word % 16]
+            : kind == 1 ? word
+                        : (word & 0x807fffffu) | ((100u + word % 50u) << 23);
     }
     return patterns;
 }
@@ -33,12 +36,18 @@ std::uint32_t widen_one(number_format format, const std::byte* from) {
     std::uint32_t word = 0;
     std::memcpy(&word, from, bytes_of(format));
     switch (format) {
-    case number_format::fp32: return canonical_fp32(word);
-    case number_format::bf16: return widen_bf16(static_cast<std::uint16_t>(word));
-    case number_format::fp8_e4m3: return widen_e4m3(static_cast<std::uint8_t>(word));
-    case number_format::fp8_e5m2: return widen_e5m2(static_cast<std::uint8_t>(word));
-    case number_format::int8: return widen_int8(static_cast<std::int8_t>(word));
-    case number_format::int32: return widen_int32(static_cast<std::int32_t>(word));
+    case number_format::fp32:
+        return canonical_fp32(word);
+    case number_format::bf16:
+        return widen_bf16(static_cast<std::uint16_t>(word));
+    case number_format::fp8_e4m3:
+        return widen_e4m3(static_cast<std::uint8_t>(word));
+    case number_format::fp8_e5m2:
+        return widen_e5m2(static_cast<std::uint8_t>(word));
+    case number_format::int8:
+        return widen_int8(static_cast<std::int8_t>(word));
+    case number_format::int32:
+        return widen_int32(static_cast<std::int32_t>(word));
     }
     return 0;
 }
@@ -136,7 +145,8 @@ TEST(formats_bulk, accumulating_adds_once_with_canonical_nan_or_wraps) {
             const volatile float x = std::bit_cast<float>(a[i]);
             const volatile float y = std::bit_cast<float>(b[i]);
             const float expected = x + y;
-            ASSERT_EQ(sum[i], std::isnan(expected) ? 0x7fc00000u : std::bit_cast<std::uint32_t>(expected)) << target;
+            ASSERT_EQ(sum[i], std::isnan(expected) ? 0x7fc00000u : std::bit_cast<std::uint32_t>(expected))
+                << target;
             ASSERT_EQ(wrapped[i], static_cast<std::uint32_t>(std::uint64_t{a[i]} + b[i]));
         }
     });
@@ -156,7 +166,8 @@ TEST(formats_bulk, scale_and_bias_is_one_fused_operation) {
             const float with = std::fma(x, scale, std::bit_cast<float>(b[i]));
             ASSERT_EQ(row[i], std::isnan(with) ? 0x7fc00000u : std::bit_cast<std::uint32_t>(with)) << target;
             const float without = std::fma(x, scale, 0.0f);
-            ASSERT_EQ(plain[i], std::isnan(without) ? 0x7fc00000u : std::bit_cast<std::uint32_t>(without)) << target;
+            ASSERT_EQ(plain[i], std::isnan(without) ? 0x7fc00000u : std::bit_cast<std::uint32_t>(without))
+                << target;
         }
     });
 }

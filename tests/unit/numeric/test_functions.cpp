@@ -17,20 +17,29 @@ namespace {
 
 long double exact(unary_function function, long double x) {
     switch (function) {
-    case unary_function::identity: return x;
-    case unary_function::relu: return x > 0 ? x : 0.0L;
-    case unary_function::exp: return std::exp(x);
-    case unary_function::log: return std::log(x);
-    case unary_function::tanh: return std::tanh(x);
-    case unary_function::sigmoid: return 1.0L / (1.0L + std::exp(-x));
+    case unary_function::identity:
+        return x;
+    case unary_function::relu:
+        return x > 0 ? x : 0.0L;
+    case unary_function::exp:
+        return std::exp(x);
+    case unary_function::log:
+        return std::log(x);
+    case unary_function::tanh:
+        return std::tanh(x);
+    case unary_function::sigmoid:
+        return 1.0L / (1.0L + std::exp(-x));
     case unary_function::gelu: {
         const long double pi = 3.14159265358979323846264338327950288L;
         const long double w = std::sqrt(2.0L / pi) * (x + 0.044715L * x * x * x);
         return x / (1.0L + std::exp(-2.0L * w));
     }
-    case unary_function::reciprocal: return 1.0L / x;
-    case unary_function::sqrt: return std::sqrt(x);
-    case unary_function::rsqrt: return 1.0L / std::sqrt(x);
+    case unary_function::reciprocal:
+        return 1.0L / x;
+    case unary_function::sqrt:
+        return std::sqrt(x);
+    case unary_function::rsqrt:
+        return 1.0L / std::sqrt(x);
     }
     return 0;
 }
@@ -48,7 +57,8 @@ double ulp_error(std::uint32_t got, long double expected) {
         return INFINITY;
     }
     const int exponent = expected == 0 ? -126 : std::max(std::ilogb(expected), -126);
-    return static_cast<double>(std::fabs(static_cast<long double>(value) - expected) / std::ldexp(1.0L, exponent - 23));
+    return static_cast<double>(std::fabs(static_cast<long double>(value) - expected) /
+                               std::ldexp(1.0L, exponent - 23));
 }
 
 std::vector<std::uint32_t> sweep() {
@@ -61,9 +71,11 @@ std::vector<std::uint32_t> sweep() {
     }
     std::mt19937 engine(99);
     for (int i = 0; i < 100000; ++i) {
-        patterns.push_back((static_cast<std::uint32_t>(engine()) & 0x807fffffu) | ((110u + engine() % 27u) << 23));
+        patterns.push_back((static_cast<std::uint32_t>(engine()) & 0x807fffffu) |
+                           ((110u + engine() % 27u) << 23));
     }
-    for (std::uint32_t i = 0; i < 2000; ++i) { // around 1, where log crosses zero, and around the tanh threshold
+    // Around 1, where log crosses zero, around the tanh threshold, and the smallest numbers.
+    for (std::uint32_t i = 0; i < 2000; ++i) {
         patterns.push_back(0x3f800000u - 1000u + i);
         patterns.push_back(0x3a800000u - 1000u + i);
         patterns.push_back(i);
@@ -161,19 +173,22 @@ TEST(functions, give_the_same_bits_on_every_target) {
     }
 }
 
-// Digests over all bf16 values, computed once by a transcription of the header's text into another language (Python,
-// whose floats are binary64 and whose operators are never fused): a host, compiler or option that changes one bit of one function shows here.
+// Digests over all bf16 values, computed once by a transcription of the header's text into another language
+// (Python, whose floats are binary64 and whose operators are never fused): a host, compiler or option that
+// changes one bit of one function shows here.
 TEST(functions, give_the_pinned_bits) {
     constexpr std::uint64_t pinned[unary_function_count] = {
-        0xcf8e09175d8f5ba5u, 0xcd1d110ebbd6bdd8u, 0x9748938080659125u, 0xf3e39677dcfb6ac7u, 0xb12e87bc941ffbadu,
-        0x88feb98241815e19u, 0xca9fee718eeea3a4u, 0xd5d5d441a9fdc645u, 0x5947209b92fab9b5u, 0x4ac196a5afde231bu};
+        0xcf8e09175d8f5ba5u, 0xcd1d110ebbd6bdd8u, 0x9748938080659125u, 0xf3e39677dcfb6ac7u,
+        0xb12e87bc941ffbadu, 0x88feb98241815e19u, 0xca9fee718eeea3a4u, 0xd5d5d441a9fdc645u,
+        0x5947209b92fab9b5u, 0x4ac196a5afde231bu};
     for (unsigned f = 0; f < unary_function_count; ++f) {
         std::vector<std::uint32_t> row;
         for (std::uint32_t code = 0; code < 65536; ++code) {
             row.push_back(code << 16);
         }
         apply_function_row(static_cast<unary_function>(f), row);
-        EXPECT_EQ(digest(row), pinned[f]) << name_of(static_cast<unary_function>(f)) << std::hex << " 0x" << digest(row);
+        EXPECT_EQ(digest(row), pinned[f])
+            << name_of(static_cast<unary_function>(f)) << std::hex << " 0x" << digest(row);
     }
 }
 

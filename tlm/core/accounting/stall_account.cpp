@@ -17,6 +17,14 @@ void stall_account::begin(std::uint64_t cycle) {
     first_ = last_ = cycle;
 }
 
+void stall_account::restart(std::uint64_t cycle) {
+    until(cycle);
+    cycles_.fill(0);
+    first_ = last_ = cycle;
+    array_cycles_ = 0;
+    begun_ = true;
+}
+
 void stall_account::until(std::uint64_t cycle) {
     if (!begun_)
         return;

@@ -27,6 +27,8 @@ public:
     /// The measured span begins at the first doorbell; until(c) attributes everything before cycle c.
     void begin(std::uint64_t cycle);
     void until(std::uint64_t cycle);
+    /// Begins the span anew at `cycle`: what came before is not measured.
+    void restart(std::uint64_t cycle);
     bool begun() const { return begun_; }
     std::uint64_t total() const { return last_ - first_; }
     std::uint64_t of(stall category) const { return cycles_[static_cast<unsigned>(category)]; }

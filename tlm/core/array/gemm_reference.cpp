@@ -14,13 +14,15 @@ float decode(std::uint32_t code, int exponent_bits, int mantissa_bits, int bias,
     const bool top = field == (1 << exponent_bits) - 1;
     float magnitude;
     if (top && has_infinity) {
-        magnitude = fraction == 0 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
+        magnitude =
+            fraction == 0 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
     } else if (top && fraction == (1 << mantissa_bits) - 1) {
         magnitude = std::numeric_limits<float>::quiet_NaN();
     } else if (field == 0) {
         magnitude = std::ldexp(static_cast<float>(fraction), 1 - bias - mantissa_bits);
     } else {
-        magnitude = std::ldexp(static_cast<float>(fraction + (1 << mantissa_bits)), field - bias - mantissa_bits);
+        magnitude =
+            std::ldexp(static_cast<float>(fraction + (1 << mantissa_bits)), field - bias - mantissa_bits);
     }
     return (code >> (exponent_bits + mantissa_bits)) != 0 ? -magnitude : magnitude;
 }
@@ -42,10 +44,14 @@ float float_at(const matrix_view& m, unsigned row, unsigned column) {
         std::memcpy(&value, &bits, sizeof(value));
         return value;
     }
-    case number_format::bf16: return decode(static_cast<std::uint32_t>(raw(m, row, column, 2)), 8, 7, 127, true);
-    case number_format::fp8_e4m3: return decode(static_cast<std::uint32_t>(raw(m, row, column, 1)), 4, 3, 7, false);
-    case number_format::fp8_e5m2: return decode(static_cast<std::uint32_t>(raw(m, row, column, 1)), 5, 2, 15, true);
-    default: throw array_protocol_error("gemm reference: not a float format");
+    case number_format::bf16:
+        return decode(static_cast<std::uint32_t>(raw(m, row, column, 2)), 8, 7, 127, true);
+    case number_format::fp8_e4m3:
+        return decode(static_cast<std::uint32_t>(raw(m, row, column, 1)), 4, 3, 7, false);
+    case number_format::fp8_e5m2:
+        return decode(static_cast<std::uint32_t>(raw(m, row, column, 1)), 5, 2, 15, true);
+    default:
+        throw array_protocol_error("gemm reference: not a float format");
     }
 }
 
@@ -65,7 +71,8 @@ std::uint32_t result_bits(float value) {
 
 // Columns of b are read over and over: hold each once, decoded.
 template <typename T>
-std::vector<T> decode_column(const matrix_view& b, unsigned column, T (*at)(const matrix_view&, unsigned, unsigned)) {
+std::vector<T> decode_column(const matrix_view& b, unsigned column,
+                             T (*at)(const matrix_view&, unsigned, unsigned)) {
     std::vector<T> values(b.rows);
     for (unsigned k = 0; k < b.rows; ++k) {
         values[k] = at(b, k, column);
@@ -74,7 +81,8 @@ std::vector<T> decode_column(const matrix_view& b, unsigned column, T (*at)(cons
 }
 
 template <typename T>
-std::vector<T> decode_row(const matrix_view& a, unsigned row, T (*at)(const matrix_view&, unsigned, unsigned)) {
+std::vector<T> decode_row(const matrix_view& a, unsigned row,
+                          T (*at)(const matrix_view&, unsigned, unsigned)) {
     std::vector<T> values(a.columns);
     for (unsigned k = 0; k < a.columns; ++k) {
         values[k] = at(a, row, k);
@@ -108,13 +116,14 @@ void check(const matrix_view& a, const matrix_view& b, unsigned array_rows) {
     const bool b_integer = b.format == number_format::int8;
     if (a.data == nullptr || b.data == nullptr || a.rows == 0 || b.columns == 0 || a.columns == 0 ||
         a.columns != b.rows || a_integer != b_integer || array_rows == 0) {
-        throw array_protocol_error("gemm reference: a is M x K, b is K x N, both of float formats or both int8");
+        throw array_protocol_error(
+            "gemm reference: a is M x K, b is K x N, both of float formats or both int8");
     }
 }
 
 template <typename T>
-void whole(const matrix_view& a, const matrix_view& b, unsigned array_rows, std::uint32_t* c, std::size_t c_pitch,
-           T (*at)(const matrix_view&, unsigned, unsigned)) {
+void whole(const matrix_view& a, const matrix_view& b, unsigned array_rows, std::uint32_t* c,
+           std::size_t c_pitch, T (*at)(const matrix_view&, unsigned, unsigned)) {
     std::vector<std::vector<T>> rows;
     for (unsigned i = 0; i < a.rows; ++i) {
         rows.push_back(decode_row(a, i, at));
@@ -139,11 +148,12 @@ void gemm_reference(const matrix_view& a, const matrix_view& b, unsigned array_r
     }
 }
 
-std::vector<gemm_sample> gemm_reference_sample(const matrix_view& a, const matrix_view& b, unsigned array_rows,
-                                               std::uint64_t seed, std::size_t count) {
+std::vector<gemm_sample> gemm_reference_sample(const matrix_view& a, const matrix_view& b,
+                                               unsigned array_rows, std::uint64_t seed, std::size_t count) {
     check(a, b, array_rows);
     const unsigned last_row = a.rows - 1, last_column = b.columns - 1;
-    std::vector<gemm_sample> samples{{0, 0, 0}, {0, last_column, 0}, {last_row, 0, 0}, {last_row, last_column, 0}};
+    std::vector<gemm_sample> samples{
+        {0, 0, 0}, {0, last_column, 0}, {last_row, 0, 0}, {last_row, last_column, 0}};
     samples.resize(count < samples.size() ? count : samples.size());
     std::uint64_t state = seed;
     const auto draw = [&state](unsigned limit) { // splitmix64 (Steele, Lea, Flood, OOPSLA 2014)
@@ -157,9 +167,10 @@ std::vector<gemm_sample> gemm_reference_sample(const matrix_view& a, const matri
         samples.push_back({row, draw(b.columns), 0});
     }
     for (gemm_sample& s : samples) {
-        s.bits = a.format == number_format::int8
-                     ? element(decode_row(a, s.row, int_at), decode_column(b, s.column, int_at), array_rows)
-                     : element(decode_row(a, s.row, float_at), decode_column(b, s.column, float_at), array_rows);
+        s.bits =
+            a.format == number_format::int8
+                ? element(decode_row(a, s.row, int_at), decode_column(b, s.column, int_at), array_rows)
+                : element(decode_row(a, s.row, float_at), decode_column(b, s.column, float_at), array_rows);
     }
     return samples;
 }

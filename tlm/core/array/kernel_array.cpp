@@ -15,7 +15,8 @@ kernel_array::kernel_array(const array_config& config) : config_(config), timing
 void kernel_array::check_not_past(std::uint64_t cycle, const char* what) const {
     if (cycle < next_cycle_) {
         throw array_protocol_error(std::string("array: ") + what + " at cycle " + std::to_string(cycle) +
-                                   " lies in the past, collect() has passed cycle " + std::to_string(next_cycle_ - 1));
+                                   " lies in the past, collect() has passed cycle " +
+                                   std::to_string(next_cycle_ - 1));
     }
 }
 
@@ -46,7 +47,8 @@ void kernel_array::check_stream(std::uint64_t own, const matrix_view& a, bool sw
     const std::string at = "array: stream at cycle " + std::to_string(time_.to_outer(own));
     const weight_tile& weights = swap ? shadow_ : active_;
     if (!weights.present) {
-        throw array_protocol_error(at + (swap ? " swaps, but no load is waiting" : " finds no active weights"));
+        throw array_protocol_error(at +
+                                   (swap ? " swaps, but no load is waiting" : " finds no active weights"));
     }
     if (swap && own < shadow_.complete) {
         throw array_protocol_error(at + " swaps before its load is complete at " +
@@ -58,8 +60,9 @@ void kernel_array::check_stream(std::uint64_t own, const matrix_view& a, bool sw
     }
     if (a.columns != weights.k || is_integer(a.format) != weights.integer) {
         throw array_protocol_error(at + ": operands of " + std::to_string(a.columns) + " columns in " +
-                                   name_of(a.format) + " do not match weights of " + std::to_string(weights.k) +
-                                   " rows in " + (weights.integer ? "int8" : "a float format"));
+                                   name_of(a.format) + " do not match weights of " +
+                                   std::to_string(weights.k) + " rows in " +
+                                   (weights.integer ? "int8" : "a float format"));
     }
 }
 

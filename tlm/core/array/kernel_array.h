@@ -1,5 +1,6 @@
-// The array at the speed of a BLAS call: values from kernel_simd when a stream is called, cycles from the closed forms
-// of array_timing.h. Same bits and stamps as the stepped array; see array_interface.h for the contract.
+// The array at the speed of a BLAS call: values from kernel_simd when a stream is called, cycles from the
+// closed forms of array_timing.h. Same bits and stamps as the stepped array; see array_interface.h for the
+// contract.
 #pragma once
 
 #include <cstdint>
@@ -46,9 +47,9 @@ private:
     weight_tile active_, shadow_;
     std::deque<result> results_;
     std::vector<std::vector<std::uint32_t>> spare_; // storage of collected results
-    std::uint64_t last_swap_ = 0;   // own cycle
-    std::uint64_t next_stream_ = 0; // own cycle
-    std::uint64_t next_cycle_ = 0;  // first cycle that collect() has not passed
+    std::uint64_t last_swap_ = 0;                   // own cycle
+    std::uint64_t next_stream_ = 0;                 // own cycle
+    std::uint64_t next_cycle_ = 0;                  // first cycle that collect() has not passed
     bool swapped_ = false;
     bool want_stamps_ = false;
 };

@@ -6,12 +6,13 @@
 
 #include "tlm/core/numeric/formats_bulk.h"
 
-// Highway's MulAdd is two roundings on its sets below AVX2: leave those out, the scalar baseline with std::fma serves.
+// Highway's MulAdd is two roundings on its sets below AVX2: leave those out, the scalar baseline with
+// std::fma serves.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tlm/core/array/kernel_simd.cpp"
-#include "hwy/foreach_target.h"
 #include "hwy/cache_control.h"
+#include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
 #ifndef RETRACE_KERNEL_SIMD_SHARED
@@ -19,8 +20,9 @@
 namespace retrace::kernel {
 namespace {
 
-// Operands are widened into blocks of block_rows x chunk_depth floats. The row pitch is a constant so that the micro
-// kernel addresses all rows from one pointer; its 16 extra floats keep rows out of each other's cache sets.
+// Operands are widened into blocks of block_rows x chunk_depth floats. The row pitch is a constant so that
+// the micro kernel addresses all rows from one pointer; its 16 extra floats keep rows out of each other's
+// cache sets.
 constexpr unsigned block_rows = 14;
 constexpr unsigned chunk_depth = 128;
 constexpr unsigned block_pitch = chunk_depth + 16;
@@ -36,9 +38,14 @@ struct micro_call {
     unsigned columns;
     const std::uint32_t* carry_in; // block_rows x panel_columns words, or null: the chain starts from +0
     std::uint32_t* carry_out;      // for store_mode::carry
-    std::uint32_t* out; // otherwise
+    std::uint32_t* out;            // otherwise
     std::size_t out_pitch;
     store_mode mode;
+    // What later calls read is fetched a little with every k: the next block of operands, the next panel of
+    // weights. Steps in floats per k; a prefetch beyond the end of memory does nothing.
+    const float* next_a;
+    const float* next_b;
+    unsigned next_a_step, next_b_step;
 };
 
 } // namespace
@@ -92,11 +99,12 @@ HWY_INLINE void finish_vectors(const sum_block<rows, vectors>& sum, store_mode m
     const word_tag u;
     switch (mode) {
     case store_mode::carry:
-        for_each_sum<rows, vectors>(sum, to, pitch, [&](vector s, std::uint32_t* p) {
-            hn::StoreU(hn::BitCast(u, s), u, p);
-        });
+        for_each_sum<rows, vectors>(sum, to, pitch,
+                                    [&](vector s, std::uint32_t* p) { hn::StoreU(hn::BitCast(u, s), u, p); });
         break;
-    case store_mode::overwrite: for_each_sum<rows, vectors>(sum, to, pitch, store_canonical); break;
+    case store_mode::overwrite:
+        for_each_sum<rows, vectors>(sum, to, pitch, store_canonical);
+        break;
     case store_mode::accumulate:
         for_each_sum<rows, vectors>(sum, to, pitch, [&](vector s, std::uint32_t* p) {
             store_canonical(hn::Add(hn::BitCast(d, hn::LoadU(u, p)), s), p);
@@ -115,7 +123,8 @@ HWY_INLINE void finish_vectors(const sum_block<rows, vectors>& sum, store_mode m
     }
 }
 
-// Sums that do not fill their vectors go through a copy, so that memory beside the tile is neither read nor written.
+// Sums that do not fill their vectors go through a copy, so that memory beside the tile is neither read nor
+// written.
 template <unsigned rows, unsigned vectors>
 HWY_NOINLINE void finish_part(const sum_block<rows, vectors>& sum, store_mode mode, std::uint32_t* to,
                               std::size_t pitch, unsigned columns) {
@@ -162,7 +171,13 @@ HWY_NOINLINE void micro(const micro_call& call, unsigned row, unsigned column) {
             }
         }
     }
+    const float* next_a = call.next_a;
+    const float* next_b = call.next_b;
     for (unsigned k = 0; k < call.depth; ++k) {
+        hwy::Prefetch(next_a);
+        hwy::Prefetch(next_b);
+        next_a += call.next_a_step;
+        next_b += call.next_b_step;
         hn::Vec<float_tag> weights[vectors];
 #pragma GCC unroll 2
         for (unsigned v = 0; v < vectors; ++v) {
@@ -203,23 +218,52 @@ void run_micro(const micro_call& call, unsigned rows) {
         // No std:: templates in here: their code would be shared between instruction sets by the linker.
         const unsigned now = rows - row < most_rows ? rows - row : most_rows;
         switch (now) {
-        case 1: micro_rows<1>(call, row); break;
-        case 2: micro_rows<2>(call, row); break;
-        case 3: micro_rows<3>(call, row); break;
-        case 4: micro_rows<4>(call, row); break;
-        case 5: micro_rows<5>(call, row); break;
-        case 6: micro_rows<6>(call, row); break;
+        case 1:
+            micro_rows<1>(call, row);
+            break;
+        case 2:
+            micro_rows<2>(call, row);
+            break;
+        case 3:
+            micro_rows<3>(call, row);
+            break;
+        case 4:
+            micro_rows<4>(call, row);
+            break;
+        case 5:
+            micro_rows<5>(call, row);
+            break;
+        case 6:
+            micro_rows<6>(call, row);
+            break;
 #if HWY_CAP_GE512 || HWY_TARGET == HWY_NEON
-        case 7: micro_rows<7>(call, row); break;
-        case 8: micro_rows<8>(call, row); break;
-        case 9: micro_rows<9>(call, row); break;
-        case 10: micro_rows<10>(call, row); break;
-        case 11: micro_rows<11>(call, row); break;
-        case 12: micro_rows<12>(call, row); break;
-        case 13: micro_rows<13>(call, row); break;
-        default: micro_rows<14>(call, row); break;
+        case 7:
+            micro_rows<7>(call, row);
+            break;
+        case 8:
+            micro_rows<8>(call, row);
+            break;
+        case 9:
+            micro_rows<9>(call, row);
+            break;
+        case 10:
+            micro_rows<10>(call, row);
+            break;
+        case 11:
+            micro_rows<11>(call, row);
+            break;
+        case 12:
+            micro_rows<12>(call, row);
+            break;
+        case 13:
+            micro_rows<13>(call, row);
+            break;
+        default:
+            micro_rows<14>(call, row);
+            break;
 #else
-        default: break;
+        default:
+            break;
 #endif
         }
         row += now;
@@ -238,10 +282,17 @@ void finish_word(const micro_call& call, float sum, unsigned row, unsigned colum
     std::memcpy(&before, &to, sizeof(before));
     std::uint32_t bits;
     switch (call.mode) {
-    case store_mode::overwrite_integer: to = static_cast<std::uint32_t>(static_cast<std::int32_t>(sum)); return;
-    case store_mode::accumulate_integer: to += static_cast<std::uint32_t>(static_cast<std::int32_t>(sum)); return;
-    case store_mode::accumulate: sum = before + sum; break;
-    default: break;
+    case store_mode::overwrite_integer:
+        to = static_cast<std::uint32_t>(static_cast<std::int32_t>(sum));
+        return;
+    case store_mode::accumulate_integer:
+        to += static_cast<std::uint32_t>(static_cast<std::int32_t>(sum));
+        return;
+    case store_mode::accumulate:
+        sum = before + sum;
+        break;
+    default:
+        break;
     }
     std::memcpy(&bits, &sum, sizeof(bits));
     to = canonical_fp32(bits);
@@ -284,8 +335,8 @@ const char* target_name() { return HWY_DYNAMIC_DISPATCH(name)(); }
 
 void pack_weights(const matrix_view& w, float* packed) {
     auto* words = reinterpret_cast<std::uint32_t*>(packed);
-    // A band of rows passes all panels before the next one: a panel's column of a large matrix alone would be one cache
-    // line per row, a stride that no prefetcher follows.
+    // A band of rows passes all panels before the next one: a panel's column of a large matrix alone would be
+    // one cache line per row, a stride that no prefetcher follows.
     constexpr unsigned band = 16;
     for (unsigned row = 0; row < w.rows; row += band) {
         const unsigned rows = std::min(band, w.rows - row);
@@ -320,7 +371,8 @@ void widen_operands(const matrix_view& a, unsigned first_row, unsigned rows, uns
                 a.row_pitch_bytes, rows, depth, block, block_pitch);
 }
 
-// Equal blocks of at most block_rows: a remainder of one or two rows would run at the speed of a latency chain.
+// Equal blocks of at most block_rows: a remainder of one or two rows would run at the speed of a latency
+// chain.
 unsigned even_block(unsigned rows) {
     const unsigned blocks = (rows + block_rows - 1) / block_rows;
     return (rows + blocks - 1) / blocks;
@@ -328,7 +380,8 @@ unsigned even_block(unsigned rows) {
 
 } // namespace
 
-void multiply_tile(const matrix_view& a, const float* packed, unsigned n, std::uint32_t* out, std::size_t out_pitch) {
+void multiply_tile(const matrix_view& a, const float* packed, unsigned n, std::uint32_t* out,
+                   std::size_t out_pitch) {
     const bool integer = is_integer(a.format);
     const unsigned chunks = (a.columns + chunk_depth - 1) / chunk_depth;
     const unsigned per_block = even_block(a.rows);
@@ -359,11 +412,14 @@ void multiply_tile(const matrix_view& a, const float* packed, unsigned n, std::u
                 call.out_pitch = out_pitch;
                 for (unsigned chunk = 0; chunk < chunks; ++chunk) {
                     const unsigned k = chunk * chunk_depth;
-                    call.a = reinterpret_cast<const float*>(blocks + (chunk * group_blocks + row / per_block) * block_floats);
+                    call.a = reinterpret_cast<const float*>(
+                        blocks + (chunk * group_blocks + row / per_block) * block_floats);
                     call.b = panel + std::size_t{k} * panel_columns;
                     call.depth = std::min(chunk_depth, a.columns - k);
+                    call.next_a = call.next_b = call.a; // a tile's operands and weights are near already
                     if (integer) {
-                        call.mode = chunk == 0 ? store_mode::overwrite_integer : store_mode::accumulate_integer;
+                        call.mode =
+                            chunk == 0 ? store_mode::overwrite_integer : store_mode::accumulate_integer;
                     } else {
                         call.carry_in = chunk == 0 ? nullptr : carry;
                         call.mode = chunk + 1 < chunks ? store_mode::carry : store_mode::overwrite;
@@ -381,13 +437,15 @@ void check_gemm(const matrix_view& a, const matrix_view& b, unsigned array_rows)
     check_operand_view(a, ~0u, ~0u, "gemm: operands");
     check_operand_view(b, ~0u, ~0u, "gemm: weights");
     if (a.columns != b.rows || is_integer(a.format) != is_integer(b.format) || array_rows == 0) {
-        throw array_protocol_error("gemm: a is M x K, b is K x N, both of float formats or both int8, rows at least 1");
+        throw array_protocol_error(
+            "gemm: a is M x K, b is K x N, both of float formats or both int8, rows at least 1");
     }
 }
 
 } // namespace
 
-void gemm(const matrix_view& a, const matrix_view& b, unsigned array_rows, std::uint32_t* c, std::size_t c_pitch) {
+void gemm(const matrix_view& a, const matrix_view& b, unsigned array_rows, std::uint32_t* c,
+          std::size_t c_pitch) {
     check_gemm(a, b, array_rows);
     const bool integer = is_integer(a.format);
     // The chain breaks at every array_rows, the widened blocks also at chunk_depth.
@@ -407,7 +465,8 @@ void gemm(const matrix_view& a, const matrix_view& b, unsigned array_rows, std::
     constexpr std::size_t carry_floats = std::size_t{block_rows} * panel_columns;
     const std::size_t depth_floats = chunks.size() * block_floats;
     const unsigned all_blocks = (a.rows + per_block - 1) / per_block;
-    const auto most_blocks = static_cast<unsigned>(std::clamp<std::size_t>(cache_floats / depth_floats, 1, 64));
+    const auto most_blocks =
+        static_cast<unsigned>(std::clamp<std::size_t>(cache_floats / depth_floats, 1, 64));
     const unsigned groups = (all_blocks + most_blocks - 1) / most_blocks;
     const unsigned group_blocks = (all_blocks + groups - 1) / groups;
     const unsigned group = group_blocks * per_block;
@@ -423,12 +482,12 @@ void gemm(const matrix_view& a, const matrix_view& b, unsigned array_rows, std::
         const unsigned rows = std::min(group, a.rows - first_row);
         for (unsigned row = 0; row < rows; row += per_block) {
             for (std::size_t i = 0; i < chunks.size(); ++i) {
-                widen_operands(a, first_row + row, std::min(per_block, rows - row), chunks[i].first, chunks[i].depth,
-                               blocks + (i * group_blocks + row / per_block) * block_floats);
+                widen_operands(a, first_row + row, std::min(per_block, rows - row), chunks[i].first,
+                               chunks[i].depth, blocks + (i * group_blocks + row / per_block) * block_floats);
             }
         }
-        // A panel of weights stays in the first-level cache while the group's rows pass it; the group's 32 columns of c
-        // stay near while every chunk of k passes them.
+        // A panel of weights stays in the first-level cache while the group's rows pass it; the group's 32
+        // columns of c stay near while every chunk of k passes them.
         for (unsigned column = 0; column < b.columns; column += panel_columns) {
             const float* panel = packed + std::size_t{column} * b.rows;
             for (std::size_t i = 0; i < chunks.size(); ++i) {
@@ -436,9 +495,15 @@ void gemm(const matrix_view& a, const matrix_view& b, unsigned array_rows, std::
                     const unsigned row = block * per_block;
                     std::uint32_t* carry = carries + block * carry_floats;
                     micro_call call{};
-                    call.a = reinterpret_cast<const float*>(blocks + (i * group_blocks + block) * block_floats);
+                    call.a =
+                        reinterpret_cast<const float*>(blocks + (i * group_blocks + block) * block_floats);
                     call.b = panel + std::size_t{chunks[i].first} * panel_columns;
                     call.depth = chunks[i].depth;
+                    call.next_a = call.a + block_floats;
+                    call.next_a_step = block_rows;
+                    call.next_b_step = (panel_columns + group_blocks - 1) / group_blocks;
+                    call.next_b =
+                        call.b + std::size_t{call.depth} * (panel_columns + block * call.next_b_step);
                     call.columns = std::min(panel_columns, b.columns - column);
                     call.out = c + (first_row + row) * c_pitch + column;
                     call.out_pitch = c_pitch;

@@ -39,15 +39,18 @@ stepped_array::stepped_array(const array_config& config, stepped::instruction_se
 }
 
 void stepped_array::fail(const char* what) const {
-    throw array_protocol_error(std::string("array: ") + what + " (seen in cycle " + std::to_string(clock_) + ")");
+    throw array_protocol_error(std::string("array: ") + what + " (seen in cycle " + std::to_string(clock_) +
+                               ")");
 }
 
-// ---- calls ---------------------------------------------------------------------------------------------------------
+// ---- calls
+// ---------------------------------------------------------------------------------------------------------
 
 void stepped_array::check_callable(std::uint64_t cycle, const char* what) const {
     if (cycle < passed_) {
         throw array_protocol_error(std::string("array: ") + what + " at cycle " + std::to_string(cycle) +
-                                   " lies in the past, cycle " + std::to_string(passed_ - 1) + " has been collected");
+                                   " lies in the past, cycle " + std::to_string(passed_ - 1) +
+                                   " has been collected");
     }
     for (const pause& p : pauses_) {
         if (cycle >= p.cycle && cycle - p.cycle < p.count) {
@@ -85,9 +88,9 @@ void stepped_array::stream(std::uint64_t cycle, const matrix_view& a, bool swap)
     const tile_shape& tile = swap ? called_shadow_ : called_active_;
     command c = capture(cycle, a);
     if (!tile.present || tile.k != a.columns || tile.mode != c.mode) {
-        throw array_protocol_error("array: stream at cycle " + std::to_string(cycle) +
-                                   (tile.present ? " does not match the shape or format of its weights"
-                                                 : " finds no weights"));
+        throw array_protocol_error(
+            "array: stream at cycle " + std::to_string(cycle) +
+            (tile.present ? " does not match the shape or format of its weights" : " finds no weights"));
     }
     if (swap) {
         called_active_ = std::exchange(called_shadow_, tile_shape{});
@@ -134,10 +137,12 @@ bool stepped_array::collect(std::uint64_t now, column_sums& out) {
     return true;
 }
 
-// ---- time ----------------------------------------------------------------------------------------------------------
+// ---- time
+// ----------------------------------------------------------------------------------------------------------
 
 bool stepped_array::idle() const {
-    return sums_on_the_way_ == 0 && signals_on_the_way_ == 0 && !weight_entrance_.busy && !operand_entrance_.busy;
+    return sums_on_the_way_ == 0 && signals_on_the_way_ == 0 && !weight_entrance_.busy &&
+           !operand_entrance_.busy;
 }
 
 std::uint64_t stepped_array::next_event(std::uint64_t limit) const {
@@ -171,8 +176,8 @@ void stepped_array::advance(std::uint64_t now) {
     }
 }
 
-// One clock edge. Swap, multiply and shift all see the registers as the last edge left them: a swap copies the shadow
-// before the shift of the same cycle changes it.
+// One clock edge. Swap, multiply and shift all see the registers as the last edge left them: a swap copies
+// the shadow before the shift of the same cycle changes it.
 void stepped_array::step() {
     begin(loads_, weight_entrance_, "a weight load starts while the previous one still enters");
     begin(streams_, operand_entrance_, "streams overlap: one starts while the previous one still enters");
@@ -196,7 +201,8 @@ void stepped_array::step() {
     ++steps_;
 }
 
-// ---- entrances -----------------------------------------------------------------------------------------------------
+// ---- entrances
+// -----------------------------------------------------------------------------------------------------
 
 void stepped_array::begin(std::deque<command>& queue, entrance& entry, const char* what) {
     if (queue.empty() || queue.front().cycle > clock_) {
@@ -296,7 +302,8 @@ void stepped_array::collect_column_input() {
     }
 }
 
-// ---- exit ----------------------------------------------------------------------------------------------------------
+// ---- exit
+// ----------------------------------------------------------------------------------------------------------
 
 void stepped_array::leave() {
     const unsigned columns = config_.columns, depth = config_.fma_depth;

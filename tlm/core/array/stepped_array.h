@@ -1,14 +1,15 @@
-// The array clock by clock: every register of every PE, and what moves through them. Written independently of the
-// kernel: it shares no arithmetic and no timing code with it, and computes no cycle in advance. A stamp is the value of
-// the clock when a sum stands in the bottom register; a protocol violation is what a register sees (an unswapped
-// shadow about to be overwritten, a swap that meets an incomplete shadow, an entrance still occupied).
+// The array clock by clock: every register of every PE, and what moves through them. Written independently of
+// the kernel: it shares no arithmetic and no timing code with it, and computes no cycle in advance. A stamp
+// is the value of the clock when a sum stands in the bottom register; a protocol violation is what a register
+// sees (an unswapped shadow about to be overwritten, a swap that meets an incomplete shadow, an entrance
+// still occupied).
 //
-// Registers (pe_registers and below): per PE active and shadow weight with their modes, shadow state, fma_depth partial
-// sums; per PE row k a line of D*k skew registers and C operand registers, each with valid and swap flags; at the top of
-// column c, c skew registers for weights and for the step and done signals.
+// Registers (pe_registers and below): per PE active and shadow weight with their modes, shadow state,
+// fma_depth partial sums; per PE row k a line of D*k skew registers and C operand registers, each with valid
+// and swap flags; at the top of column c, c skew registers for weights and for the step and done signals.
 //
-// Time advances lazily: collect() steps up to its `now`, and jumps over cycles in which nothing is on the way. An array
-// that has thrown is in no defined state.
+// Time advances lazily: collect() steps up to its `now`, and jumps over cycles in which nothing is on the
+// way. An array that has thrown is in no defined state.
 #pragma once
 
 #include <cstdint>
@@ -91,14 +92,16 @@ private:
     std::size_t line_base_;
     std::vector<std::uint32_t> line_values_, line_flags_;
 
-    // Weight skew: slot `skew_head_` holds the row that enters now, the slots after it those of the cycles before.
+    // Weight skew: slot `skew_head_` holds the row that enters now, the slots after it those of the cycles
+    // before.
     unsigned skew_head_ = 0;
     std::vector<std::uint32_t> skew_weight_, skew_mode_; // C slots x C columns
     std::vector<std::uint32_t> skew_step_, skew_done_;   // C slots
     unsigned signals_on_the_way_ = 0;
     stepped::column_input column_input_;
 
-    std::vector<std::uint8_t> bottom_valid_; // depth slots x C: the flags of the sums in the bottom row's stages
+    std::vector<std::uint8_t>
+        bottom_valid_; // depth slots x C: the flags of the sums in the bottom row's stages
     std::vector<column_exit> exits_;
 
     std::deque<command> loads_, streams_;
@@ -113,7 +116,8 @@ private:
     std::uint64_t steps_ = 0;
     std::uint64_t sums_on_the_way_ = 0;
     unsigned swaps_on_the_way_ = 0;
-    std::uint32_t modes_ = stepped::mode_float; // of all active weights, while swaps are on the way of both tiles
+    std::uint32_t modes_ =
+        stepped::mode_float; // of all active weights, while swaps are on the way of both tiles
     std::uint32_t newest_mode_ = stepped::mode_float;
     bool want_stamps_ = false;
 };

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-// The same loops are compiled for several instruction sets by function attributes and chosen by asking the processor.
-// They are plain C++ for the compiler's vectoriser (-O3 for this file).
+// The same loops are compiled for several instruction sets by function attributes and chosen by asking the
+// processor. They are plain C++ for the compiler's vectoriser (-O3 for this file).
 #define RETRACE_INLINE static inline __attribute__((always_inline))
 
 namespace retrace::stepped {
@@ -43,9 +43,10 @@ RETRACE_INLINE std::uint32_t fused(std::uint32_t a, std::uint32_t w, std::uint32
 
 // One row of PEs. `above` and `sums` are different rows of the same slot.
 template <std::uint32_t modes>
-RETRACE_INLINE void multiply_row(const std::uint32_t* __restrict__ operands, const std::uint32_t* __restrict__ weights,
-                                 const std::uint32_t* __restrict__ mode, const std::uint32_t* __restrict__ above,
-                                 std::uint32_t* __restrict__ sums, std::size_t words) {
+RETRACE_INLINE void
+multiply_row(const std::uint32_t* __restrict__ operands, const std::uint32_t* __restrict__ weights,
+             const std::uint32_t* __restrict__ mode, const std::uint32_t* __restrict__ above,
+             std::uint32_t* __restrict__ sums, std::size_t words) {
     for (std::size_t block = 0; block < words; block += vector_words) {
         for (unsigned i = 0; i < vector_words; ++i) {
             const std::size_t c = block + i;
@@ -70,22 +71,28 @@ RETRACE_INLINE void multiply_rows(pe_registers& pe, const operand_view& operands
     for (std::size_t k = pe.rows; k-- > 0;) {
         const std::size_t at = k * pe.pitch;
         const std::uint32_t* above = k == 0 ? pe.zeros.data() : sums + at - pe.pitch;
-        multiply_row<modes>(operands.values + k * operands.row_step, pe.active.data() + at, pe.active_mode.data() + at,
-                            above, sums + at, pe.pitch);
+        multiply_row<modes>(operands.values + k * operands.row_step, pe.active.data() + at,
+                            pe.active_mode.data() + at, above, sums + at, pe.pitch);
     }
 }
 
 RETRACE_INLINE void multiply_body(pe_registers& pe, const operand_view& operands, std::uint32_t* sums,
                                   std::uint32_t modes) {
     switch (modes) {
-    case mode_float: multiply_rows<mode_float>(pe, operands, sums); break;
-    case mode_integer: multiply_rows<mode_integer>(pe, operands, sums); break;
-    default: multiply_rows<mode_float | mode_integer>(pe, operands, sums); break;
+    case mode_float:
+        multiply_rows<mode_float>(pe, operands, sums);
+        break;
+    case mode_integer:
+        multiply_rows<mode_integer>(pe, operands, sums);
+        break;
+    default:
+        multiply_rows<mode_float | mode_integer>(pe, operands, sums);
+        break;
     }
 }
 
-// Sixteen words at a time: selects over many arrays are more than the vectoriser's alias analysis takes. The type is
-// the compiler's own, lowered to whatever vectors the instruction set has.
+// Sixteen words at a time: selects over many arrays are more than the vectoriser's alias analysis takes. The
+// type is the compiler's own, lowered to whatever vectors the instruction set has.
 using words = std::uint32_t __attribute__((vector_size(4 * vector_words)));
 
 RETRACE_INLINE void load(words& to, const std::uint32_t* from) { std::memcpy(&to, from, sizeof(words)); }
@@ -128,8 +135,8 @@ RETRACE_INLINE bool swap_body(pe_registers& pe, const operand_view& operands) {
 RETRACE_INLINE bool shift_body(pe_registers& pe, const column_input& in) {
     words wrong = {};
     for (std::size_t k = pe.rows; k-- > 0;) {
-        // A step moves into a register only what the load under way has brought to the register above it, so that
-        // weights which wait for their swap further down stay.
+        // A step moves into a register only what the load under way has brought to the register above it, so
+        // that weights which wait for their swap further down stay.
         const std::size_t row = k * pe.pitch;
         const bool top = k == 0;
         const std::uint32_t* arrives = top ? in.step.data() : pe.passing.data() + row - pe.pitch;
@@ -155,12 +162,14 @@ RETRACE_INLINE bool shift_body(pe_registers& pe, const column_input& in) {
     return !any(wrong);
 }
 
-#define RETRACE_DEFINE_PASSES(name, attribute)                                                                        \
-    attribute void multiply_##name(pe_registers& pe, const operand_view& operands, std::uint32_t* sums,               \
-                                   std::uint32_t modes) {                                                             \
-        multiply_body(pe, operands, sums, modes);                                                                     \
-    }                                                                                                                 \
-    attribute bool swap_##name(pe_registers& pe, const operand_view& operands) { return swap_body(pe, operands); }    \
+#define RETRACE_DEFINE_PASSES(name, attribute)                                                               \
+    attribute void multiply_##name(pe_registers& pe, const operand_view& operands, std::uint32_t* sums,      \
+                                   std::uint32_t modes) {                                                    \
+        multiply_body(pe, operands, sums, modes);                                                            \
+    }                                                                                                        \
+    attribute bool swap_##name(pe_registers& pe, const operand_view& operands) {                             \
+        return swap_body(pe, operands);                                                                      \
+    }                                                                                                        \
     attribute bool shift_##name(pe_registers& pe, const column_input& in) { return shift_body(pe, in); }
 
 RETRACE_DEFINE_PASSES(scalar, )

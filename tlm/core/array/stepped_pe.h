@@ -1,5 +1,5 @@
-// One clock of every PE of the stepped array: its registers and the three passes that change them. Vectorised over
-// PEs; widening, arithmetic and time of the stepped array are its own and shared with nothing.
+// One clock of every PE of the stepped array: its registers and the three passes that change them. Vectorised
+// over PEs; widening, arithmetic and time of the stepped array are its own and shared with nothing.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 namespace retrace::stepped {
 
 // What a PE's active or shadow weight is good for; travels with the weight.
-inline constexpr std::uint32_t mode_off = 0;     // beyond the tile: the partial sum passes unchanged
+inline constexpr std::uint32_t mode_off = 0; // beyond the tile: the partial sum passes unchanged
 inline constexpr std::uint32_t mode_float = 1;
 inline constexpr std::uint32_t mode_integer = 2;
 
@@ -17,8 +17,8 @@ inline constexpr std::uint32_t mode_integer = 2;
 inline constexpr std::uint32_t flag_valid = 1;
 inline constexpr std::uint32_t flag_swap = 2;
 
-// Registers of all PEs, one word each, row-major with `pitch` words per row (columns rounded up to whole vectors; the
-// words beyond `columns` compute along and are never looked at).
+// Registers of all PEs, one word each, row-major with `pitch` words per row (columns rounded up to whole
+// vectors; the words beyond `columns` compute along and are never looked at).
 struct pe_registers {
     pe_registers(unsigned rows_in, unsigned columns_in, unsigned depth_in);
 
@@ -26,13 +26,13 @@ struct pe_registers {
     std::size_t pitch;
     std::vector<std::uint32_t> active, active_mode;
     std::vector<std::uint32_t> shadow, shadow_mode;
-    std::vector<std::uint32_t> passing; // all ones: a weight of the load under way has entered this shadow register
+    std::vector<std::uint32_t> passing; // all ones: the load under way has reached this shadow register
     std::vector<std::uint32_t> full;    // all ones: shadow holds a complete load that no swap has taken
-    // `depth` stages per PE. The stages rotate: in cycle t the slot t mod depth is read as last stage and rewritten as
-    // first stage.
+    // `depth` stages per PE. The stages rotate: in cycle t the slot t mod depth is read as last stage and
+    // rewritten as first stage.
     std::vector<std::uint32_t> sums;
-    std::vector<std::uint32_t> zeros;   // what enters at the top of the columns
-    std::vector<std::uint32_t> inside;  // all ones in the columns that exist
+    std::vector<std::uint32_t> zeros;  // what enters at the top of the columns
+    std::vector<std::uint32_t> inside; // all ones in the columns that exist
 };
 
 // Operand registers in view: row k's operand of column c is at data[k * row_step + c].
@@ -52,9 +52,10 @@ struct column_input {
 enum class instruction_set { best, scalar };
 
 struct passes {
-    // sums[slot] of every PE from its operand, active weight and the PE above. `modes` says which modes occur:
-    // mode_float, mode_integer or their sum.
-    void (*multiply)(pe_registers& pe, const operand_view& operands, std::uint32_t* sums, std::uint32_t modes);
+    // sums[slot] of every PE from its operand, active weight and the PE above. `modes` says which modes
+    // occur: mode_float, mode_integer or their sum.
+    void (*multiply)(pe_registers& pe, const operand_view& operands, std::uint32_t* sums,
+                     std::uint32_t modes);
     // Swap flags in the view take shadow as active. False: a shadow was not full.
     bool (*swap)(pe_registers& pe, const operand_view& operands);
     // Columns that step move their weights down. False: a full shadow was overwritten.

@@ -6,8 +6,8 @@
 namespace retrace::stepped {
 namespace {
 
-// Binary32 bits of an 8-bit float: the fields move to their places, a subnormal is shifted until its leading one
-// becomes the implicit one.
+// Binary32 bits of an 8-bit float: the fields move to their places, a subnormal is shifted until its leading
+// one becomes the implicit one.
 std::uint32_t expand(std::uint32_t code, int mantissa_bits, int bias, bool has_infinity) {
     const std::uint32_t sign = (code >> 7) << 31;
     const std::uint32_t magnitude = code & 0x7fu;

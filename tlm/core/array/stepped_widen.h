@@ -1,5 +1,5 @@
-// How the stepped array turns operands into the words its PEs work on: binary32 bits for float formats, sign-extended
-// 32-bit integers for int8. Written apart from tlm/core/numeric, which the kernel uses.
+// How the stepped array turns operands into the words its PEs work on: binary32 bits for float formats,
+// sign-extended 32-bit integers for int8. Written apart from tlm/core/numeric, which the kernel uses.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,7 @@
 #include "tlm/core/memory/tagged_memory.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <stdexcept>
 
 #define XXH_INLINE_ALL
@@ -15,18 +13,30 @@ namespace {
 
 std::uint64_t key_of(trace::tensor_id tensor) { return std::uint64_t{tensor.tag} << 32 | tensor.version; }
 
-} // namespace
+/// End of the run of equal entries that begins at `first`; whole blocks at a time, which the compiler vectorises.
+std::uint64_t run_end(const std::uint16_t* o, std::uint64_t first, std::uint64_t limit) {
+    constexpr std::uint64_t block = 64;
+    const std::uint16_t value = o[first];
+    std::uint64_t end = first + 1;
+    while (end + block <= limit) {
+        std::uint16_t difference = 0;
+        for (std::uint64_t j = 0; j < block; ++j)
+            difference = static_cast<std::uint16_t>(difference | (o[end + j] ^ value));
+        if (difference != 0)
+            break;
+        end += block;
+    }
+    while (end < limit && o[end] == value)
+        ++end;
+    return end;
+}
 
-void tagged_memory::free_deleter::operator()(void* p) const { std::free(p); }
+} // namespace
 
 tagged_memory::tagged_memory(std::string name, spec::memory_kind kind, std::uint64_t capacity, unsigned granule, unsigned device,
                              trace::event_sink* sink)
-    : name_(std::move(name)), kind_(kind), capacity_(capacity), shift_(granule == 4 ? 2 : 0), device_(device), sink_(sink) {
-    // calloc gives untouched zero pages: a large DRAM costs nothing until it is used.
-    data_.reset(static_cast<std::byte*>(std::calloc(std::max<std::uint64_t>(capacity, 1), 1)));
-    owner_.reset(static_cast<owner_index*>(std::calloc((capacity >> shift_) + 1, sizeof(owner_index))));
-    if (!data_ || !owner_)
-        throw std::bad_alloc();
+    : name_(std::move(name)), kind_(kind), capacity_(capacity), shift_(granule == 4 ? 2 : 0), device_(device), sink_(sink), data_(capacity),
+      owner_((capacity >> shift_) + 1) {
     if (kind != spec::memory_kind::device_dram && kind != spec::memory_kind::host)
         std::memset(data_.get(), 0xff, capacity); // engines read these memories directly
     owners_.resize(first_owner);
@@ -103,9 +113,7 @@ void tagged_memory::set_owner(std::uint64_t address, std::uint64_t bytes, owner_
         owners_[owner].bytes += bytes;
     for (std::uint64_t i = 0; i < granules;) {
         const owner_index old = o[i];
-        std::uint64_t end = i + 1;
-        while (end < granules && o[end] == old)
-            ++end;
+        const std::uint64_t end = run_end(o, i, granules);
         const std::uint64_t run = (end - i) << shift_;
         if (old != owner) {
             if (old == nobody || owner == nobody)
@@ -197,9 +205,7 @@ void tagged_memory::release(std::uint64_t address, std::uint64_t bytes, trace::t
             ++i;
             continue;
         }
-        std::uint64_t end = i;
-        while (end < last && o[end] == mine)
-            ++end;
+        const std::uint64_t end = run_end(o, i, last);
         std::memset(data_.get() + (i << shift_), 0xff, (end - i) << shift_);
         const bool all = owners_[mine].bytes == (end - i) << shift_;
         set_owner(i << shift_, (end - i) << shift_, nobody, trace::tensor_event::moment::released, origin);
@@ -212,8 +218,10 @@ void tagged_memory::release(std::uint64_t address, std::uint64_t bytes, trace::t
 void tagged_memory::begin_working_set(std::uint64_t address, std::uint64_t bytes, const access_origin& origin) {
     if (bytes == 0)
         return;
+    // Bytes that nobody owns hold 0xFF already; only what a program left there has to be wiped.
+    if (!uniform(address >> shift_, bytes >> shift_, nobody))
+        std::memset(data_.get() + address, 0xff, bytes);
     set_owner(address, bytes, reserved, trace::tensor_event::moment::overwritten, origin);
-    std::memset(data_.get() + address, 0xff, bytes);
 }
 
 void tagged_memory::end_working_set(std::uint64_t address, std::uint64_t bytes, const access_origin& origin) {
@@ -238,9 +246,7 @@ void tagged_memory::log_complete(std::uint64_t address, std::uint64_t bytes, tra
                 ++i;
                 continue;
             }
-            std::uint64_t end = i;
-            while (end < last && o[end] == mine)
-                ++end;
+            const std::uint64_t end = run_end(o, i, last);
             XXH3_64bits_update(&state, data_.get() + (i << shift_), (end - i) << shift_);
             live += (end - i) << shift_;
             i = end;

@@ -7,12 +7,11 @@
 // Not modelled: time (see timing/), ECC.
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "tlm/core/memory/zeroed_array.h"
 #include "trace/events.h"
 
 namespace retrace {
@@ -90,18 +89,14 @@ private:
     void report_stale(std::uint64_t address, std::uint64_t bytes, trace::tensor_id expected, owner_index wanted,
                       const access_origin& origin);
 
-    struct free_deleter {
-        void operator()(void* p) const;
-    };
-
     std::string name_;
     spec::memory_kind kind_;
     std::uint64_t capacity_;
     unsigned shift_; ///< log2 of the granule
     unsigned device_;
     trace::event_sink* sink_;
-    std::unique_ptr<std::byte[], free_deleter> data_;
-    std::unique_ptr<owner_index[], free_deleter> owner_;
+    zeroed_array<std::byte> data_;
+    zeroed_array<owner_index> owner_;
     std::vector<owner_entry> owners_;
     std::vector<owner_index> free_owners_;
     std::unordered_map<std::uint64_t, owner_index> index_;

@@ -7,8 +7,8 @@
 
 #include "tlm/core/numeric/formats.h"
 
-// Highway's sets between the baseline and AVX2 have no fused multiply-add: leave them out, the baseline's std::fma
-// serves there.
+// Highway's sets between the baseline and AVX2 have no fused multiply-add: leave them out, the baseline's
+// std::fma serves there.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tlm/core/numeric/fma_row.cpp"
@@ -20,7 +20,8 @@ namespace retrace {
 namespace HWY_NAMESPACE {
 namespace {
 
-// A builtin rather than std::fma: it becomes one instruction where the set has it and a call of fmaf elsewhere.
+// A builtin rather than std::fma: it becomes one instruction where the set has it and a call of fmaf
+// elsewhere.
 void scale_bias(std::uint32_t* row, std::size_t size, float scale, const std::uint32_t* bias) {
     for (std::size_t i = 0; i < size; ++i) {
         const float sum = __builtin_fmaf(std::bit_cast<float>(row[i]), scale, std::bit_cast<float>(bias[i]));

@@ -5,9 +5,9 @@
 #include <stdexcept>
 #include <string>
 
-// Highway compiles the part between HWY_BEFORE_NAMESPACE and HWY_AFTER_NAMESPACE once per instruction set and picks
-// at run time. The loops are plain C++ and left to the compiler's vectoriser; no operation in them may be contracted
-// or reordered (-ffp-contract=off, no -ffast-math), so the choice never shows in a bit.
+// Highway compiles the part between HWY_BEFORE_NAMESPACE and HWY_AFTER_NAMESPACE once per instruction set and
+// picks at run time. The loops are plain C++ and left to the compiler's vectoriser; no operation in them may
+// be contracted or reordered (-ffp-contract=off, no -ffast-math), so the choice never shows in a bit.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tlm/core/numeric/formats_bulk.cpp"
 #include "hwy/foreach_target.h"
@@ -43,18 +43,30 @@ void widen_rows(const std::byte* source, std::size_t pitch, std::size_t rows, st
     }
 }
 
-void widen(number_format format, const std::byte* source, std::size_t pitch, std::size_t rows, std::size_t columns,
-           std::uint32_t* destination, std::size_t destination_pitch) {
+void widen(number_format format, const std::byte* source, std::size_t pitch, std::size_t rows,
+           std::size_t columns, std::uint32_t* destination, std::size_t destination_pitch) {
     const auto run = [&]<typename T>(T, auto function) {
         widen_rows<T>(source, pitch, rows, columns, destination, destination_pitch, function);
     };
     switch (format) {
-    case number_format::fp32: run(std::uint32_t{}, [](std::uint32_t v) { return canonical_fp32(v); }); break;
-    case number_format::bf16: run(std::uint16_t{}, [](std::uint16_t v) { return widen_bf16(v); }); break;
-    case number_format::fp8_e4m3: run(std::uint8_t{}, [](std::uint8_t v) { return widen_e4m3(v); }); break;
-    case number_format::fp8_e5m2: run(std::uint8_t{}, [](std::uint8_t v) { return widen_e5m2(v); }); break;
-    case number_format::int8: run(std::int8_t{}, [](std::int8_t v) { return widen_int8(v); }); break;
-    case number_format::int32: run(std::int32_t{}, [](std::int32_t v) { return widen_int32(v); }); break;
+    case number_format::fp32:
+        run(std::uint32_t{}, [](std::uint32_t v) { return canonical_fp32(v); });
+        break;
+    case number_format::bf16:
+        run(std::uint16_t{}, [](std::uint16_t v) { return widen_bf16(v); });
+        break;
+    case number_format::fp8_e4m3:
+        run(std::uint8_t{}, [](std::uint8_t v) { return widen_e4m3(v); });
+        break;
+    case number_format::fp8_e5m2:
+        run(std::uint8_t{}, [](std::uint8_t v) { return widen_e5m2(v); });
+        break;
+    case number_format::int8:
+        run(std::int8_t{}, [](std::int8_t v) { return widen_int8(v); });
+        break;
+    case number_format::int32:
+        run(std::int32_t{}, [](std::int32_t v) { return widen_int32(v); });
+        break;
     }
 }
 
@@ -65,11 +77,21 @@ void narrow(number_format format, const std::uint32_t* source, std::size_t size,
         }
     };
     switch (format) {
-    case number_format::fp32: run([](std::uint32_t v) { return canonical_fp32(v); }); break;
-    case number_format::bf16: run([](std::uint32_t v) { return narrow_bf16(v); }); break;
-    case number_format::fp8_e4m3: run([](std::uint32_t v) { return narrow_e4m3(v); }); break;
-    case number_format::fp8_e5m2: run([](std::uint32_t v) { return narrow_e5m2(v); }); break;
-    default: run([](std::uint32_t v) { return narrow_int8(v); }); break;
+    case number_format::fp32:
+        run([](std::uint32_t v) { return canonical_fp32(v); });
+        break;
+    case number_format::bf16:
+        run([](std::uint32_t v) { return narrow_bf16(v); });
+        break;
+    case number_format::fp8_e4m3:
+        run([](std::uint32_t v) { return narrow_e4m3(v); });
+        break;
+    case number_format::fp8_e5m2:
+        run([](std::uint32_t v) { return narrow_e5m2(v); });
+        break;
+    default:
+        run([](std::uint32_t v) { return narrow_int8(v); });
+        break;
     }
 }
 
@@ -87,7 +109,9 @@ void narrow_stochastic(number_format format, const std::uint32_t* source, const 
     case number_format::fp8_e4m3:
         run([](std::uint32_t v, std::uint32_t r) { return narrow_e4m3_stochastic(v, r); });
         break;
-    default: run([](std::uint32_t v, std::uint32_t r) { return narrow_e5m2_stochastic(v, r); }); break;
+    default:
+        run([](std::uint32_t v, std::uint32_t r) { return narrow_e5m2_stochastic(v, r); });
+        break;
     }
 }
 
@@ -124,9 +148,11 @@ HWY_EXPORT(narrow_stochastic);
 HWY_EXPORT(scale_int8);
 HWY_EXPORT(accumulate);
 
-void widen_block(number_format format, const std::byte* source, std::size_t source_pitch_bytes, std::size_t rows,
-                 std::size_t columns, std::uint32_t* destination, std::size_t destination_pitch) {
-    HWY_DYNAMIC_DISPATCH(widen)(format, source, source_pitch_bytes, rows, columns, destination, destination_pitch);
+void widen_block(number_format format, const std::byte* source, std::size_t source_pitch_bytes,
+                 std::size_t rows, std::size_t columns, std::uint32_t* destination,
+                 std::size_t destination_pitch) {
+    HWY_DYNAMIC_DISPATCH(widen)
+    (format, source, source_pitch_bytes, rows, columns, destination, destination_pitch);
 }
 
 void widen_row(number_format format, const std::byte* source, std::span<std::uint32_t> destination) {
@@ -135,14 +161,16 @@ void widen_row(number_format format, const std::byte* source, std::span<std::uin
 
 void narrow_row(number_format format, std::span<const std::uint32_t> source, std::byte* destination) {
     if (format == number_format::int32) {
-        throw std::invalid_argument("narrow_row: int32 is an accumulator format; narrow to fp32, bf16, fp8 or int8");
+        throw std::invalid_argument(
+            "narrow_row: int32 is an accumulator format; narrow to fp32, bf16, fp8 or int8");
     }
     HWY_DYNAMIC_DISPATCH(narrow)(format, source.data(), source.size(), destination);
 }
 
 void narrow_row_stochastic(number_format format, std::span<const std::uint32_t> source,
                            std::span<const std::uint32_t> random, std::byte* destination) {
-    if (format != number_format::bf16 && format != number_format::fp8_e4m3 && format != number_format::fp8_e5m2) {
+    if (format != number_format::bf16 && format != number_format::fp8_e4m3 &&
+        format != number_format::fp8_e5m2) {
         throw std::invalid_argument(std::string("narrow_row_stochastic: ") + name_of(format) +
                                     " has no stochastic rounding; use bf16, fp8_e4m3 or fp8_e5m2");
     }
@@ -156,7 +184,8 @@ void scale_row_int32_to_int8(std::span<const std::int32_t> source, float scale, 
     HWY_DYNAMIC_DISPATCH(scale_int8)(source.data(), source.size(), scale, destination);
 }
 
-void accumulate_row(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> addend, bool integer) {
+void accumulate_row(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> addend,
+                    bool integer) {
     if (accumulator.size() != addend.size()) {
         throw std::invalid_argument("accumulate_row: accumulator and addend differ in size");
     }

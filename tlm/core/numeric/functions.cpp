@@ -8,7 +8,8 @@
 
 #include "tlm/core/numeric/formats.h"
 
-// Compiled once per instruction set, see formats_bulk.cpp. Nothing here is fused, so every set gives the same bits.
+// Compiled once per instruction set, see formats_bulk.cpp. Nothing here is fused, so every set gives the same
+// bits.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tlm/core/numeric/functions.cpp"
 #include "hwy/foreach_target.h"
@@ -19,14 +20,14 @@ namespace retrace {
 namespace HWY_NAMESPACE {
 namespace {
 
-double wide(std::uint32_t bits) { return static_cast<double>(std::bit_cast<float>(bits)); }
+HWY_INLINE double wide(std::uint32_t bits) { return static_cast<double>(std::bit_cast<float>(bits)); }
 
-std::uint32_t narrow(double value) {
+HWY_INLINE std::uint32_t narrow(double value) {
     return canonical_fp32(std::bit_cast<std::uint32_t>(static_cast<float>(value)));
 }
 
 // Both arms of every choice are computed, so that loops over these functions become vector selects.
-double exponential(double t) {
+HWY_INLINE double exponential(double t) {
     constexpr double limit = 0x1.5a92d6d005c94p+9;
     t = t < -limit ? -limit : t;
     t = t > limit ? limit : t;
@@ -50,34 +51,37 @@ double exponential(double t) {
     return p * std::bit_cast<double>(scale);
 }
 
-std::uint32_t do_identity(std::uint32_t bits) { return canonical_fp32(bits); }
+HWY_INLINE std::uint32_t do_identity(std::uint32_t bits) { return canonical_fp32(bits); }
 
-std::uint32_t do_relu(std::uint32_t bits) {
+HWY_INLINE std::uint32_t do_relu(std::uint32_t bits) {
     const std::uint32_t clipped = (bits >> 31) != 0 ? 0u : bits;
     return (bits & 0x7fffffffu) > 0x7f800000u ? canonical_nan_fp32 : clipped;
 }
 
-std::uint32_t do_exp(std::uint32_t bits) { return narrow(exponential(wide(bits))); }
+HWY_INLINE std::uint32_t do_exp(std::uint32_t bits) { return narrow(exponential(wide(bits))); }
 
-std::uint32_t do_sigmoid(std::uint32_t bits) { return narrow(1.0 / (1.0 + exponential(-wide(bits)))); }
+HWY_INLINE std::uint32_t do_sigmoid(std::uint32_t bits) {
+    return narrow(1.0 / (1.0 + exponential(-wide(bits))));
+}
 
-std::uint32_t do_tanh(std::uint32_t bits) {
+HWY_INLINE std::uint32_t do_tanh(std::uint32_t bits) {
     const double a = wide(bits & 0x7fffffffu);
     const double e = exponential(-2.0 * a);
     const double large = (1.0 - e) / (1.0 + e);
     const double small = a - ((a * a) * a) * 0x1.5555555555555p-2;
-    const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(static_cast<float>(a < 0x1p-10 ? small : large));
+    const std::uint32_t magnitude =
+        std::bit_cast<std::uint32_t>(static_cast<float>(a < 0x1p-10 ? small : large));
     return canonical_fp32(magnitude | (bits & 0x80000000u));
 }
 
-std::uint32_t do_gelu(std::uint32_t bits) {
+HWY_INLINE std::uint32_t do_gelu(std::uint32_t bits) {
     double x = wide(bits);
     x = x < -128.0 ? -128.0 : x;
     const double u = ((x * x) * 0x1.6e4e26d4801f7p-5 + 1.0) * (x * 0x1.9884533d43651p+0);
     return narrow(x / (1.0 + exponential(-u)));
 }
 
-std::uint32_t do_log(std::uint32_t bits) {
+HWY_INLINE std::uint32_t do_log(std::uint32_t bits) {
     constexpr std::uint64_t origin = 0x3fe6a09e667f3bcdu;
     const std::uint64_t i = std::bit_cast<std::uint64_t>(wide(bits)) - origin;
     // e + 1024 placed under the exponent of 2^52: an integer-to-double conversion that every vector unit has.
@@ -103,15 +107,15 @@ std::uint32_t do_log(std::uint32_t bits) {
     return (bits & 0x7fffffffu) == 0 ? 0xff800000u : result;
 }
 
-std::uint32_t do_reciprocal(std::uint32_t bits) {
+HWY_INLINE std::uint32_t do_reciprocal(std::uint32_t bits) {
     return canonical_fp32(std::bit_cast<std::uint32_t>(1.0f / std::bit_cast<float>(bits)));
 }
 
-std::uint32_t do_sqrt(std::uint32_t bits) {
+HWY_INLINE std::uint32_t do_sqrt(std::uint32_t bits) {
     return canonical_fp32(std::bit_cast<std::uint32_t>(__builtin_sqrtf(std::bit_cast<float>(bits))));
 }
 
-std::uint32_t do_rsqrt(std::uint32_t bits) { return narrow(1.0 / __builtin_sqrt(wide(bits))); }
+HWY_INLINE std::uint32_t do_rsqrt(std::uint32_t bits) { return narrow(1.0 / __builtin_sqrt(wide(bits))); }
 
 void apply(unary_function function, std::uint32_t* row, std::size_t size) {
     const auto run = [&](auto element) {
@@ -120,16 +124,36 @@ void apply(unary_function function, std::uint32_t* row, std::size_t size) {
         }
     };
     switch (function) {
-    case unary_function::identity: run([](std::uint32_t v) { return do_identity(v); }); break;
-    case unary_function::relu: run([](std::uint32_t v) { return do_relu(v); }); break;
-    case unary_function::exp: run([](std::uint32_t v) { return do_exp(v); }); break;
-    case unary_function::log: run([](std::uint32_t v) { return do_log(v); }); break;
-    case unary_function::tanh: run([](std::uint32_t v) { return do_tanh(v); }); break;
-    case unary_function::sigmoid: run([](std::uint32_t v) { return do_sigmoid(v); }); break;
-    case unary_function::gelu: run([](std::uint32_t v) { return do_gelu(v); }); break;
-    case unary_function::reciprocal: run([](std::uint32_t v) { return do_reciprocal(v); }); break;
-    case unary_function::sqrt: run([](std::uint32_t v) { return do_sqrt(v); }); break;
-    case unary_function::rsqrt: run([](std::uint32_t v) { return do_rsqrt(v); }); break;
+    case unary_function::identity:
+        run([](std::uint32_t v) { return do_identity(v); });
+        break;
+    case unary_function::relu:
+        run([](std::uint32_t v) { return do_relu(v); });
+        break;
+    case unary_function::exp:
+        run([](std::uint32_t v) { return do_exp(v); });
+        break;
+    case unary_function::log:
+        run([](std::uint32_t v) { return do_log(v); });
+        break;
+    case unary_function::tanh:
+        run([](std::uint32_t v) { return do_tanh(v); });
+        break;
+    case unary_function::sigmoid:
+        run([](std::uint32_t v) { return do_sigmoid(v); });
+        break;
+    case unary_function::gelu:
+        run([](std::uint32_t v) { return do_gelu(v); });
+        break;
+    case unary_function::reciprocal:
+        run([](std::uint32_t v) { return do_reciprocal(v); });
+        break;
+    case unary_function::sqrt:
+        run([](std::uint32_t v) { return do_sqrt(v); });
+        break;
+    case unary_function::rsqrt:
+        run([](std::uint32_t v) { return do_rsqrt(v); });
+        break;
     }
 }
 

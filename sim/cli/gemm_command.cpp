@@ -1,0 +1,275 @@
+#include <bit>
+#include <cstring>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "firmware/firmware_image.h"
+#include "host/compiler/gemm.h"
+#include "host/compiler/transfer.h"
+#include "host/driver/device.h"
+#include "hw/spec/counter_random.h"
+#include "sim/cli/commands.h"
+#include "sim/config/load.h"
+#include "sim/log/sqlite_log.h"
+#include "sim/platform/platform.h"
+#include "sim/report/progress.h"
+#include "sim/report/run_folder.h"
+#include "sim/report/summary.h"
+#include "sim/support/sha256.h"
+#include "tlm/core/array/gemm_reference.h"
+
+namespace retrace::cli {
+
+namespace {
+
+constexpr std::uint64_t whole_check_macs = std::uint64_t{256} * 256 * 256; ///< up to here every element is compared
+constexpr std::size_t sampled_elements = 4096;
+
+/// The products that the command measures use tags of their own; 0 is nobody's.
+enum tags : std::uint32_t { tag_a = 1, tag_b = 2, tag_c = 3 };
+
+number_format format_of(const std::string& dtype) {
+    return dtype == "fp32" ? number_format::fp32 : dtype == "int8" ? number_format::int8 : number_format::bf16;
+}
+
+/// Seeded operands: numbers of both signs and a few binades, so that sums round; every int8.
+void fill(std::span<std::byte> to, number_format format, std::uint64_t seed, std::uint32_t operator_id) {
+    const unsigned bytes = bytes_of(format);
+    for (std::size_t i = 0; i < to.size() / bytes; ++i) {
+        const std::uint32_t random = counter_random(seed, 0, operator_id, i);
+        const auto value = static_cast<float>(static_cast<std::int32_t>(random) >> 8) * 0x1p-23f;
+        const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+        if (format == number_format::fp32) {
+            std::memcpy(&to[i * 4], &bits, 4);
+        } else if (format == number_format::bf16) {
+            const std::uint16_t narrow = narrow_bf16(bits);
+            std::memcpy(&to[i * 2], &narrow, 2);
+        } else {
+            to[i] = static_cast<std::byte>(random >> 24);
+        }
+    }
+}
+
+/// The textbook machine: one weight register, memories that never make anyone wait, room for any number of rows in PSUM.
+void make_serial(npu_config& npu, const gemm_options& o) {
+    npu.array.weight_registers = 1;
+    npu.ideal_memories = true;
+    npu.psum.rows = std::max(npu.psum.rows, o.m);
+    const std::uint64_t line = 4ull * npu.array.rows * npu.state_buffer.banks;
+    const std::uint64_t needed = 16ull * (std::uint64_t{o.m} * o.k + std::uint64_t{o.k} * o.n + std::uint64_t{o.m} * o.n);
+    npu.state_buffer.capacity_bytes = std::max(npu.state_buffer.capacity_bytes, (needed + line - 1) / line * line);
+}
+
+/// Host memory and device regions grow with the product: the command is about the array, not about how much fits.
+void make_room(npu_config& npu, const gemm_options& o, unsigned element_bytes) {
+    const std::uint64_t a = std::uint64_t{o.m} * o.k * element_bytes, b = std::uint64_t{o.k} * o.n * element_bytes, c = std::uint64_t{o.m} * o.n * 4;
+    const auto megabytes = [](std::uint64_t bytes) { return (bytes + (1u << 20) - 1) >> 20 << 20; };
+    std::uint64_t total = 0;
+    for (dram_region& r : npu.device_dram.regions) {
+        if (r.kind == spec::region_kind::activations)
+            r.bytes = std::max(r.bytes, megabytes(a + c + 4096));
+        if (r.kind == spec::region_kind::weights)
+            r.bytes = std::max(r.bytes, megabytes(b + 4096));
+        total += r.bytes;
+    }
+    npu.device_dram.capacity_bytes = std::max(npu.device_dram.capacity_bytes, total);
+    npu.host_link.host_memory_bytes = std::max(npu.host_link.host_memory_bytes, megabytes(a + b + c + (16u << 20)));
+}
+
+template <typename T>
+T checked(result<T> r) {
+    if (!r)
+        throw std::runtime_error(r.failure().text);
+    if constexpr (!std::is_void_v<T>)
+        return std::move(r).value();
+}
+
+/// A kernel's programs in device memory.
+struct loaded_kernel {
+    const compiler::compiled_kernel* kernel;
+    std::vector<spec::program> programs;
+};
+
+loaded_kernel load(device& npu, const compiler::compiled_kernel& kernel) {
+    loaded_kernel loaded{&kernel, {}};
+    for (const compiler::engine_program& p : kernel.programs) {
+        const auto bytes = std::as_bytes(std::span(p.code));
+        const allocation at = checked(npu.memory().allocate(spec::region_kind::programs, bytes.size(), spec::program_alignment));
+        checked(npu.load_programs(at.address, bytes));
+        loaded.programs.push_back({static_cast<std::uint32_t>(at.address), static_cast<std::uint32_t>(p.code.size())});
+    }
+    return loaded;
+}
+
+spec::command command_of(const loaded_kernel& loaded, spec::phase phase) {
+    const compiler::compiled_kernel& k = *loaded.kernel;
+    spec::command c;
+    c.opcode = static_cast<std::uint8_t>(spec::command_opcode::run);
+    c.phase = static_cast<std::uint8_t>(phase);
+    c.step = 1;
+    c.program_count = static_cast<std::uint8_t>(k.programs.size());
+    for (std::size_t i = 0; i < k.programs.size(); ++i) {
+        c.program_engine[i] = static_cast<std::uint8_t>(k.programs[i].engine);
+        c.programs[i] = loaded.programs[i];
+    }
+    c.work_bytes = static_cast<std::uint32_t>(k.work_bytes);
+    c.psum_count = static_cast<std::uint16_t>(k.psum_banks);
+    c.operand_count = static_cast<std::uint8_t>(k.slots.size());
+    return c;
+}
+
+spec::operand operand(spec::memory_kind memory, std::uint64_t base, std::uint64_t bytes, std::uint32_t tag, std::uint8_t access) {
+    return {base, static_cast<std::uint32_t>(bytes), tag, tag ? 1u : 0u, static_cast<std::uint8_t>(memory), access, 0};
+}
+
+/// What memory should have held at most, from the commands alone.
+void plan_peaks(run_summary& summary, const compiler::gemm_program& program, const compiler::device_capabilities& capabilities,
+                std::uint64_t activations, std::uint64_t weights, std::uint64_t programs) {
+    std::uint64_t work = 0, psum = 0;
+    for (const compiler::compiled_kernel& k : program.kernels) {
+        work = std::max(work, k.work_bytes);
+        psum = std::max(psum, k.psum_banks * capabilities.psum_bank_bytes());
+    }
+    const std::map<std::string, std::uint64_t> planned{{"state_buffer", work},       {"psum", psum},
+                                                       {"activations", activations}, {"weights", weights},
+                                                       {"programs", programs},       {"device_dram", activations + weights + programs}};
+    for (memory_summary& m : summary.memory)
+        if (const auto found = planned.find(m.name); found != planned.end())
+            m.planned_peak_bytes = found->second;
+}
+
+bool verify(const gemm_options& o, unsigned array_rows, const matrix_view& a, const matrix_view& b, const std::uint32_t* c) {
+    if (std::uint64_t{o.m} * o.k * o.n <= whole_check_macs) {
+        std::vector<std::uint32_t> reference(std::size_t{o.m} * o.n);
+        gemm_reference(a, b, array_rows, reference.data(), o.n);
+        return std::memcmp(reference.data(), c, reference.size() * 4) == 0;
+    }
+    for (const gemm_sample& s : gemm_reference_sample(a, b, array_rows, o.seed, sampled_elements))
+        if (c[std::size_t{s.row} * o.n + s.column] != s.bits)
+            return false;
+    return true;
+}
+
+} // namespace
+
+int gemm(const gemm_options& o) {
+    npu_config npu = load_npu(o.preset, o.overrides);
+    npu.array.implementation = o.array;
+    const number_format format = format_of(o.dtype);
+    make_room(npu, o, bytes_of(format));
+    if (o.serial)
+        make_serial(npu, o);
+    const std::filesystem::path out = o.out.empty() ? std::filesystem::path("out/gemm") : std::filesystem::path(o.out);
+    run_folder::check(out);
+
+    stopwatch wall;
+    run_folder folder(out);
+    sqlite_log log(folder.file("events.sqlite").string(), {});
+    log.name_tensor(tag_a, "A");
+    log.name_tensor(tag_b, "B");
+    log.name_tensor(tag_c, "C");
+    simulated_port port(npu, 0, &log);
+    device_options options;
+    options.sink = &log;
+    const std::unique_ptr<device> dev = checked(device::open(port, control_firmware(), options));
+    compiler::device_capabilities capabilities = dev->capabilities();
+
+    const std::uint64_t a_bytes = std::uint64_t{o.m} * o.k * bytes_of(format), b_bytes = std::uint64_t{o.k} * o.n * bytes_of(format),
+                        c_bytes = std::uint64_t{o.m} * o.n * 4;
+    const host_buffer a_host = checked(dev->host().allocate(a_bytes)), b_host = checked(dev->host().allocate(b_bytes)),
+                      c_host = checked(dev->host().allocate(c_bytes));
+    fill(a_host.bytes, format, o.seed, tag_a);
+    fill(b_host.bytes, format, o.seed, tag_b);
+    const allocation a_dram = checked(dev->memory().allocate(spec::region_kind::activations, a_bytes, 64, tag_a)),
+                     c_dram = checked(dev->memory().allocate(spec::region_kind::activations, c_bytes, 64, tag_c)),
+                     b_dram = checked(dev->memory().allocate(spec::region_kind::weights, b_bytes, 64, tag_b));
+
+    using spec::memory_kind;
+    const auto transfer = [&](const host_buffer& host, const allocation& dram, std::uint32_t tag, bool up) {
+        const compiler::compiled_kernel kernel =
+            compiler::compile_transfer({1, dram.bytes, dram.bytes, dram.bytes}, capabilities);
+        spec::command c = command_of(load(*dev, kernel), spec::phase::transfer);
+        using slots = compiler::transfer_slots;
+        const auto host_side = operand(memory_kind::host, host.bus_address, dram.bytes, tag, up ? compiler::access_read : compiler::access_write);
+        const auto dram_side = operand(memory_kind::device_dram, dram.address, dram.bytes, tag, up ? compiler::access_write : compiler::access_read);
+        c.operands[slots::from] = up ? host_side : dram_side;
+        c.operands[slots::to] = up ? dram_side : host_side;
+        checked(dev->wait(checked(dev->launch(c))));
+    };
+    transfer(a_host, a_dram, tag_a, true);
+    transfer(b_host, b_dram, tag_b, true);
+
+    compiler::gemm_shape shape;
+    shape.m = o.m;
+    shape.k = o.k;
+    shape.n = o.n;
+    shape.source = static_cast<spec::number_format>(format);
+    shape.result = format == number_format::int8 ? spec::number_format::int32 : spec::number_format::fp32;
+    if (o.serial)
+        shape.block_rows = o.m;
+    const compiler::gemm_program program = compiler::compile_gemm(shape, capabilities, compiler::whole_state_buffer(capabilities));
+    std::vector<loaded_kernel> kernels;
+    for (const compiler::compiled_kernel& k : program.kernels)
+        kernels.push_back(load(*dev, k));
+
+    // Measured: from this doorbell to the last completion. Uploads, verification and start-up are outside.
+    progress_line progress(!o.quiet);
+    port.device().stalls().restart(port.cycles());
+    const std::uint64_t macs_before = port.device().pe().macs();
+    const stopwatch watch;
+    using slots = compiler::gemm_slots;
+    command_handle previous;
+    std::vector<command_handle> handles;
+    for (const compiler::gemm_command& g : program.commands) {
+        const loaded_kernel& k = kernels[g.kernel];
+        spec::command c = command_of(k, spec::phase::forward);
+        c.wait[0] = previous.sequence; // they share the working set
+        c.operands[slots::work] = operand(memory_kind::state_buffer, 0, k.kernel->work_bytes, 0, 3);
+        c.operands[slots::psum] = operand(memory_kind::psum, 0, k.kernel->psum_banks * capabilities.psum_bank_bytes(), 0, 3);
+        c.operands[slots::a] = operand(memory_kind::device_dram, a_dram.address + g.a_offset, a_bytes - g.a_offset, tag_a, compiler::access_read);
+        c.operands[slots::b] = operand(memory_kind::device_dram, b_dram.address + g.b_offset, b_bytes - g.b_offset, tag_b, compiler::access_read);
+        c.operands[slots::c] = operand(memory_kind::device_dram, c_dram.address + g.c_offset, c_bytes - g.c_offset, tag_c, compiler::access_write);
+        previous = checked(dev->launch(c));
+        handles.push_back(previous);
+    }
+    for (std::size_t i = 0; i < handles.size(); ++i) {
+        checked(dev->wait(handles[i]));
+        progress.show(i + 1, handles.size(), fmt::format("cycle {}", port.cycles()));
+    }
+    progress.finish();
+    port.device().stalls().until(port.cycles());
+    run_summary summary;
+    summary.cpu_seconds = watch.cpu();
+    read_device(summary, npu, port.device());
+    summary.macs -= macs_before;
+
+    transfer(c_host, c_dram, tag_c, false);
+    const auto view = [](const host_buffer& m, std::uint32_t rows, std::uint32_t columns, number_format f) {
+        return matrix_view{m.bytes.data(), std::size_t{columns} * bytes_of(f), rows, columns, f};
+    };
+    summary.verified = verify(o, npu.array.rows, view(a_host, o.m, o.k, format), view(b_host, o.k, o.n, format),
+                              reinterpret_cast<const std::uint32_t*>(c_host.bytes.data()));
+    sha256 digest;
+    digest.add(c_host.bytes);
+    summary.checksum = digest.hex();
+    summary.seed = o.seed;
+    summary.wall_seconds = wall.wall();
+    plan_peaks(summary, program, capabilities, a_bytes + c_bytes, b_bytes, dev->memory().region(spec::region_kind::programs)->used());
+    folder.write("summary.json", to_json(summary));
+    log.flush();
+
+    if (!o.quiet) {
+        fmt::print("C[{0},{2}] = A[{0},{1}] B[{1},{2}], {3}, preset {4} ({5}x{6}{7}), array {8}\n", o.m, o.k, o.n, o.dtype, o.preset,
+                   npu.array.rows, npu.array.columns, o.serial ? ", serial" : "", o.array);
+        fmt::print("{} cycles, of which the array {}; {:.1f} % of the array's peak\n", summary.cycles, summary.array_cycles,
+                   100 * summary.utilisation);
+        fmt::print("checksum {}, {} against the scalar reference\n\n", *summary.checksum, *summary.verified ? "equal" : "NOT EQUAL");
+        fmt::print("{}\nResults in {}\n", describe(summary), out.string());
+    }
+    if (!*summary.verified)
+        throw std::logic_error("the product differs from the scalar reference");
+    return success;
+}
+
+} // namespace retrace::cli
