@@ -21,6 +21,12 @@ if(RETRACE_SANITIZE)
   add_link_options(-fsanitize=${RETRACE_SANITIZE})
 endif()
 
+find_program(RETRACE_CCACHE NAMES ccache)
+if(RETRACE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${RETRACE_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${RETRACE_CCACHE})
+endif()
+
 include_directories(${PROJECT_SOURCE_DIR})
 
 find_package(PkgConfig REQUIRED)

@@ -1,4 +1,4 @@
-# cmake -DIMAGE=control.bin -DELF=control.elf -DOUTPUT=firmware_image.cpp -P embed.cmake : both files as C++ arrays.
+# Both files as C++ arrays: cmake -DIMAGE=control.bin -DELF=control.elf -DOUTPUT=firmware_image.cpp -P embed.cmake
 function(array name file result)
   file(READ ${file} hex HEX)
   string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")

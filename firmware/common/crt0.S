@@ -20,8 +20,8 @@ _start:
 3:  wfi
     j       3b
 
-// Only exceptions come here: mstatus.MIE stays 0, interrupts do no more than end wfi. Nothing is saved, because nothing
-// returns; the handler gets a fresh stack, since a bad stack pointer may be the reason.
+// Only exceptions come here: mstatus.MIE stays 0, interrupts do no more than end wfi. Nothing is saved, because
+// nothing returns; the handler gets a fresh stack, since a bad stack pointer may be the reason.
     .section .text.trap, "ax"
     .balign 4
     .globl trap_entry

@@ -8,31 +8,30 @@ uint32_t ready;
 
 /* What a running command occupies: half-open ranges, empty when its context is free. */
 struct context {
-    struct entry *entry;
+    struct entry* entry;
     uint32_t work_begin, work_end, psum_begin, psum_end;
 };
 
 static struct context contexts[RT_CONTEXTS];
-static struct entry *engine_owner[RT_MAX_ENGINES]; /* whose program the engine runs, or ran last */
+static struct entry* engine_owner[RT_MAX_ENGINES]; /* whose program the engine runs, or ran last */
 static uint32_t engines_in_use;
 static uint32_t engines_wanted; /* by waiting commands; may hold more after some have started */
 static uint32_t first_waiting;  /* no entry before this one (free-running) is waiting */
-static uint8_t unreported[TABLE_ENTRIES]; /* finished entries without a queued completion, in the order they finished */
+static uint8_t
+    unreported[TABLE_ENTRIES]; /* finished entries without a queued completion, in the order they finished */
 static uint32_t unreported_count;
-static bool startable;          /* something changed that may let a waiting command start */
+static bool startable; /* something changed that may let a waiting command start */
 
-uint32_t slot_of(const struct entry *entry) { return (uint32_t)(entry - entries); }
+uint32_t slot_of(const struct entry* entry) { return (uint32_t)(entry - entries); }
 
-static void retire(void)
-{
+static void retire(void) {
     while (table_retired != table_checked && entries[table_retired % TABLE_ENTRIES].state == entry_finished) {
         ++table_retired;
         mover_has_work = true;
     }
 }
 
-static void finish(struct entry *entry, uint32_t status, bool in_sequence)
-{
+static void finish(struct entry* entry, uint32_t status, bool in_sequence) {
     const uint32_t slot = slot_of(entry);
     entry->status = (uint8_t)status;
     entry->state = entry_finished;
@@ -45,8 +44,7 @@ static void finish(struct entry *entry, uint32_t status, bool in_sequence)
     }
 }
 
-void report_finished(void)
-{
+void report_finished(void) {
     if (unreported_count == 0) {
         return;
     }
@@ -59,8 +57,7 @@ void report_finished(void)
 
 /* ---- from the ring into the table */
 
-static void clear_entry(struct entry *entry)
-{
+static void clear_entry(struct entry* entry) {
     entry->unmet = 0;
     entry->dependency_failed = 0;
     entry->dependents = 0;
@@ -73,10 +70,9 @@ static void clear_entry(struct entry *entry)
     entry->fault_detail = 0;
 }
 
-void accept_descriptor(uint32_t slot)
-{
-    const struct rt_command *command = &commands[slot];
-    struct entry *entry = &entries[slot];
+void accept_descriptor(uint32_t slot) {
+    const struct rt_command* command = &commands[slot];
+    struct entry* entry = &entries[slot];
     if (entry->status == RT_COMMAND_STATUS_DESCRIPTOR_FETCH_FAILED) {
         refuse_fetch(slot);
         return;
@@ -100,9 +96,8 @@ void accept_descriptor(uint32_t slot)
 }
 
 /* The descriptor could not be read: the number it should have carried is spent. */
-void refuse_fetch(uint32_t slot)
-{
-    struct entry *entry = &entries[slot];
+void refuse_fetch(uint32_t slot) {
+    struct entry* entry = &entries[slot];
     clear_entry(entry);
     commands[slot].sequence = sequence_expected();
     sequence_consume(slot, commands[slot].sequence);
@@ -112,13 +107,12 @@ void refuse_fetch(uint32_t slot)
 /* ---- start */
 
 /* A context whose neighbours' working sets do not overlap this command's; RT_CONTEXTS if there is none. */
-static uint32_t find_context(const struct rt_command *command)
-{
+static uint32_t find_context(const struct rt_command* command) {
     const uint32_t work_begin = command->work_base, work_end = work_begin + command->work_bytes;
     const uint32_t psum_begin = command->psum_first, psum_end = psum_begin + command->psum_count;
     uint32_t free = RT_CONTEXTS;
     for (uint32_t i = 0; i < RT_CONTEXTS; ++i) {
-        const struct context *other = &contexts[i];
+        const struct context* other = &contexts[i];
         if (other->entry == NULL) {
             free = i;
         } else if ((work_begin < other->work_end && other->work_begin < work_end && work_begin != work_end) ||
@@ -129,8 +123,7 @@ static uint32_t find_context(const struct rt_command *command)
     return free;
 }
 
-static void end_context(struct entry *entry, uint32_t status)
-{
+static void end_context(struct entry* entry, uint32_t status) {
     contexts[entry->context].entry = NULL;
     contexts[entry->context].work_begin = contexts[entry->context].work_end = 0;
     contexts[entry->context].psum_begin = contexts[entry->context].psum_end = 0;
@@ -139,9 +132,8 @@ static void end_context(struct entry *entry, uint32_t status)
     finish(entry, status, true);
 }
 
-static void start(struct entry *entry, const struct rt_command *command, uint32_t context)
-{
-    struct context *mine = &contexts[context];
+static void start(struct entry* entry, const struct rt_command* command, uint32_t context) {
+    struct context* mine = &contexts[context];
     mine->entry = entry;
     mine->work_begin = command->work_base;
     mine->work_end = command->work_base + command->work_bytes;
@@ -156,10 +148,11 @@ static void start(struct entry *entry, const struct rt_command *command, uint32_
     entry->start_high = read_control(RT_CONTROL_CYCLE_HIGH);
     write_control(RT_CONTROL_CONTEXT_SELECT, context);
     write_control(RT_CONTROL_CONTEXT_BEGIN, (uint32_t)(uintptr_t)command);
-    const struct rt_program *program = command->programs;
-    const uint8_t *end = command->program_engine + command->program_count;
-    for (const uint8_t *engine = command->program_engine; engine != end; ++engine, ++program) {
-        volatile uint32_t *registers = control_register(RT_CONTROL_ENGINE_PROGRAM + *engine * RT_CONTROL_ENGINE_PROGRAM_STRIDE);
+    const struct rt_program* program = command->programs;
+    const uint8_t* end = command->program_engine + command->program_count;
+    for (const uint8_t* engine = command->program_engine; engine != end; ++engine, ++program) {
+        volatile uint32_t* registers =
+            control_register(RT_CONTROL_ENGINE_PROGRAM + *engine * RT_CONTROL_ENGINE_PROGRAM_STRIDE);
         engine_owner[*engine] = entry;
         registers[0] = program->address;
         registers[(RT_CONTROL_ENGINE_LENGTH - RT_CONTROL_ENGINE_PROGRAM) / 4] = program->count;
@@ -175,17 +168,16 @@ static void start(struct entry *entry, const struct rt_command *command, uint32_
     }
 }
 
-static void start_what_can(void)
-{
+static void start_what_can(void) {
     uint32_t blocked = engines_in_use, wanted = 0;
     bool older_waits = false;
     for (uint32_t i = first_waiting; i != table_checked; ++i) {
-        struct entry *entry = &entries[i % TABLE_ENTRIES];
+        struct entry* entry = &entries[i % TABLE_ENTRIES];
         if (entry->state == entry_waiting) {
             if (entry->unmet == 0 && entry->dependency_failed) {
                 finish(entry, RT_COMMAND_STATUS_DEPENDENCY_FAILED, true);
             } else if (entry->unmet == 0 && (entry->engines & blocked) == 0) {
-                const struct rt_command *command = &commands[i % TABLE_ENTRIES];
+                const struct rt_command* command = &commands[i % TABLE_ENTRIES];
                 const uint32_t context = find_context(command);
                 if (context != RT_CONTEXTS) {
                     start(entry, command, context);
@@ -207,8 +199,7 @@ static void start_what_can(void)
     engines_wanted = wanted;
 }
 
-void dispatch(void)
-{
+void dispatch(void) {
     /* A command that ends at once (nop, failed dependency) may let another one start. */
     while (startable) {
         startable = false;
@@ -221,8 +212,7 @@ void dispatch(void)
 /* ---- end */
 
 /* The first fault of a command stops its other engines; they report `aborted` and are not looked at. */
-static void take_fault(struct entry *entry, uint32_t engine, uint32_t status)
-{
+static void take_fault(struct entry* entry, uint32_t engine, uint32_t status) {
     const uint32_t at = engine * RT_CONTROL_ENGINE_PROGRAM_STRIDE;
     entry->fault_engine = (uint8_t)engine;
     entry->fault = (uint8_t)(status >> RT_CONTROL_ENGINE_STATUS_FAULT_SHIFT);
@@ -235,8 +225,7 @@ static void take_fault(struct entry *entry, uint32_t engine, uint32_t status)
     }
 }
 
-void handle_engines(void)
-{
+void handle_engines(void) {
     uint32_t done = read_control(RT_CONTROL_ENGINES_DONE);
     write_control(RT_CONTROL_ENGINES_DONE, done);
     engines_in_use &= ~done;
@@ -245,24 +234,25 @@ void handle_engines(void)
         if ((done & 1) == 0) {
             continue;
         }
-        struct entry *entry = engine_owner[e];
+        struct entry* entry = engine_owner[e];
         entry->remaining &= ~(1u << e);
         if (entry->fault == RT_ENGINE_FAULT_NONE) {
-            const uint32_t status = read_control(RT_CONTROL_ENGINE_STATUS + e * RT_CONTROL_ENGINE_PROGRAM_STRIDE);
+            const uint32_t status =
+                read_control(RT_CONTROL_ENGINE_STATUS + e * RT_CONTROL_ENGINE_PROGRAM_STRIDE);
             if ((status & RT_CONTROL_ENGINE_STATUS_FAULT_MASK) != 0) {
                 take_fault(entry, e, status);
             }
         }
         if (entry->remaining == 0) {
-            end_context(entry, entry->fault == RT_ENGINE_FAULT_NONE ? RT_COMMAND_STATUS_OK : RT_COMMAND_STATUS_ENGINE_FAULT);
+            end_context(entry, entry->fault == RT_ENGINE_FAULT_NONE ? RT_COMMAND_STATUS_OK
+                                                                    : RT_COMMAND_STATUS_ENGINE_FAULT);
         }
     }
 }
 
 /* ---- load */
 
-struct entry *loading_entry(void)
-{
+struct entry* loading_entry(void) {
     if ((engines_in_use >> MOVER_ENGINE & 1) == 0) {
         return NULL;
     }
@@ -274,8 +264,7 @@ struct entry *loading_entry(void)
     return NULL;
 }
 
-void finish_load(struct entry *entry, bool ok)
-{
+void finish_load(struct entry* entry, bool ok) {
     engines_in_use &= ~(1u << MOVER_ENGINE);
     entry->remaining = 0;
     entry->fault_detail = ok ? 0 : entry->moved;

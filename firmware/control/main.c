@@ -5,8 +5,7 @@ struct limits limits;
 /* engine_length holds 24 bits: a longer program cannot be started, whatever the region's size. */
 #define LONGEST_PROGRAM (RT_CONTROL_ENGINE_LENGTH_COUNT_MASK * RT_INSTRUCTION_BYTES)
 
-static void read_limits(void)
-{
+static void read_limits(void) {
     limits.windows[RT_MEMORY_KIND_HOST].base_high = RT_HOST_WINDOW_BASE >> 32;
     limits.windows[RT_MEMORY_KIND_HOST].bytes_low = read_control(RT_CONTROL_HOST_BYTES);
     limits.windows[RT_MEMORY_KIND_DEVICE_DRAM].bytes_low = read_control(RT_CONTROL_DRAM_BYTES_LOW);
@@ -20,8 +19,7 @@ static void read_limits(void)
     limits.engines = read_control(RT_CONTROL_ENGINE_COUNT);
 }
 
-static void handle_events(void)
-{
+static void handle_events(void) {
     const uint32_t events = read_control(RT_CONTROL_EVENT);
     /* Acknowledged before the work: what happens from here on raises the event again. */
     write_control(RT_CONTROL_EVENT, events);
@@ -36,10 +34,10 @@ static void handle_events(void)
     }
 }
 
-int main(void)
-{
+int main(void) {
     read_limits();
-    write_control(RT_CONTROL_EVENT_ENABLE, RT_CONTROL_EVENT_ENABLE_DOORBELL_MASK | RT_CONTROL_EVENT_ENABLE_ENGINE_MASK |
+    write_control(RT_CONTROL_EVENT_ENABLE, RT_CONTROL_EVENT_ENABLE_DOORBELL_MASK |
+                                               RT_CONTROL_EVENT_ENABLE_ENGINE_MASK |
                                                RT_CONTROL_EVENT_ENABLE_MOVER_MASK);
     enable_external_wakeup();
     write_control(RT_CONTROL_HOST_STATUS, RT_CONTROL_HOST_STATUS_READY_MASK);

@@ -1,6 +1,6 @@
 /*
- * The mover and what it serves: descriptors in, completions out, program bytes across. It does one copy at a time;
- * completions come first, because the host and the room in the table wait for them.
+ * The mover and what it serves: descriptors in, completions out, program bytes across. It does one copy at a
+ * time; completions come first, because the host and the room in the table wait for them.
  */
 #include "firmware/control/control.h"
 
@@ -12,47 +12,45 @@ struct ring {
 };
 
 static struct ring submission, completion;
-static uint32_t submission_tail, submission_head;    /* modulo 2 * entries */
-static uint32_t completion_host_head;                /* modulo 2 * entries, as the host last wrote it sensibly */
-static uint32_t refused_host_head;                   /* plus 1: the last one reported, so that it is reported once */
-static uint32_t completion_posted;                   /* free-running */
-static uint32_t completion_shift;                    /* log2 of the ring's entries */
+static uint32_t submission_tail, submission_head; /* modulo 2 * entries */
+static uint32_t completion_host_head;             /* modulo 2 * entries, as the host last wrote it sensibly */
+static uint32_t refused_host_head; /* plus 1: the last one reported, so that it is reported once */
+static uint32_t completion_posted; /* free-running */
+static uint32_t completion_shift;  /* log2 of the ring's entries */
 static struct rt_completion queue[COMPLETION_ENTRIES] __attribute__((aligned(32)));
-static uint32_t queue_head, queue_tail;              /* free-running */
+static uint32_t queue_head, queue_tail; /* free-running */
 static uint32_t job, job_count;
 bool mover_has_work;
 
 static uint32_t minimum(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-static void take_rings_over(void)
-{
-    submission.base = (uint64_t)read_control(RT_CONTROL_SQ_BASE_HIGH) << 32 | read_control(RT_CONTROL_SQ_BASE_LOW);
+static void take_rings_over(void) {
+    submission.base =
+        (uint64_t)read_control(RT_CONTROL_SQ_BASE_HIGH) << 32 | read_control(RT_CONTROL_SQ_BASE_LOW);
     submission.entries = read_control(RT_CONTROL_SQ_ENTRIES);
-    completion.base = (uint64_t)read_control(RT_CONTROL_CQ_BASE_HIGH) << 32 | read_control(RT_CONTROL_CQ_BASE_LOW);
+    completion.base =
+        (uint64_t)read_control(RT_CONTROL_CQ_BASE_HIGH) << 32 | read_control(RT_CONTROL_CQ_BASE_LOW);
     completion.entries = read_control(RT_CONTROL_CQ_ENTRIES);
     while (1u << completion_shift < completion.entries) {
         ++completion_shift;
     }
 }
 
-static void report_ring_error(uint32_t code, uint32_t value)
-{
+static void report_ring_error(uint32_t code, uint32_t value) {
     write_control(RT_CONTROL_RING_ERROR, code | value << RT_HOST_RING_ERROR_VALUE_SHIFT);
     write_control(RT_CONTROL_INTERRUPT, RT_CONTROL_INTERRUPT_ERROR_MASK);
 }
 
 /*
- * Entries that the host has not consumed, were its head `head`. A host that polls the ring may consume entries before the
- * mover's event has been seen here, so those on their way count as posted.
+ * Entries that the host has not consumed, were its head `head`. A host that polls the ring may consume
+ * entries before the mover's event has been seen here, so those on their way count as posted.
  */
-static uint32_t unconsumed(uint32_t head)
-{
+static uint32_t unconsumed(uint32_t head) {
     const uint32_t moving = job == mover_post ? job_count : 0;
     return (completion_posted + moving - head) & (2 * completion.entries - 1);
 }
 
-void handle_doorbell(void)
-{
+void handle_doorbell(void) {
     if (submission.entries == 0) {
         if (read_control(RT_CONTROL_SQ_ENTRIES) == 0) {
             return; /* cq_head was written before the first submission */
@@ -74,10 +72,9 @@ void handle_doorbell(void)
     }
 }
 
-void queue_completion(uint32_t sequence, const struct entry *entry)
-{
+void queue_completion(uint32_t sequence, const struct entry* entry) {
     mover_has_work = true;
-    struct rt_completion *record = &queue[queue_tail++ % COMPLETION_ENTRIES];
+    struct rt_completion* record = &queue[queue_tail++ % COMPLETION_ENTRIES];
     record->sequence = sequence;
     record->status = entry->status;
     record->engine = entry->fault_engine;
@@ -91,8 +88,7 @@ void queue_completion(uint32_t sequence, const struct entry *entry)
 
 /* ---- what the mover did */
 
-static void fetched(bool ok)
-{
+static void fetched(bool ok) {
     submission_head = (submission_head + job_count) & (2 * submission.entries - 1);
     write_control(RT_CONTROL_SQ_HEAD, submission_head);
     for (uint32_t i = 0; i < job_count; ++i) {
@@ -101,8 +97,7 @@ static void fetched(bool ok)
     }
 }
 
-static void posted(bool ok)
-{
+static void posted(bool ok) {
     completion_posted += job_count;
     queue_head += job_count;
     if (ok) {
@@ -113,9 +108,8 @@ static void posted(bool ok)
     }
 }
 
-static void loaded(bool ok)
-{
-    struct entry *entry = loading_entry();
+static void loaded(bool ok) {
+    struct entry* entry = loading_entry();
     const uint32_t bytes = commands[slot_of(entry)].operands[0].bytes;
     if (ok) {
         entry->moved += job_count;
@@ -125,8 +119,7 @@ static void loaded(bool ok)
     }
 }
 
-void handle_mover(void)
-{
+void handle_mover(void) {
     const bool ok = (read_control(RT_CONTROL_MOVER_STATUS) & RT_CONTROL_MOVER_STATUS_FAILED_MASK) == 0;
     const uint32_t done = job;
     job = mover_idle;
@@ -142,8 +135,7 @@ void handle_mover(void)
 
 /* ---- what it does next */
 
-static void start_mover(uint32_t what, uint64_t host, uint32_t local, uint32_t bytes, uint32_t direction)
-{
+static void start_mover(uint32_t what, uint64_t host, uint32_t local, uint32_t bytes, uint32_t direction) {
     job = what;
     memory_fence();
     write_control(RT_CONTROL_MOVER_HOST_LOW, (uint32_t)host);
@@ -152,10 +144,10 @@ static void start_mover(uint32_t what, uint64_t host, uint32_t local, uint32_t b
     write_control(RT_CONTROL_MOVER_CONTROL, bytes | direction);
 }
 
-static bool post_completions(void)
-{
+static bool post_completions(void) {
     const uint32_t room = completion.entries - unconsumed(completion_host_head);
-    const uint32_t place = completion_posted & (completion.entries - 1), first = queue_head % COMPLETION_ENTRIES;
+    const uint32_t place = completion_posted & (completion.entries - 1),
+                   first = queue_head % COMPLETION_ENTRIES;
     uint32_t count = minimum(queue_tail - queue_head, room);
     count = minimum(count, minimum(completion.entries - place, COMPLETION_ENTRIES - first));
     if (count == 0) {
@@ -171,8 +163,7 @@ static bool post_completions(void)
     return true;
 }
 
-static bool fetch_descriptors(void)
-{
+static bool fetch_descriptors(void) {
     const uint32_t available = (submission_tail - submission_head) & (2 * submission.entries - 1);
     if (available == 0) {
         return false;
@@ -189,25 +180,24 @@ static bool fetch_descriptors(void)
         return false;
     }
     job_count = count;
-    start_mover(mover_fetch, submission.base + place * RT_COMMAND_BYTES, (uint32_t)(uintptr_t)&commands[first],
-                count * RT_COMMAND_BYTES, 0);
+    start_mover(mover_fetch, submission.base + place * RT_COMMAND_BYTES,
+                (uint32_t)(uintptr_t)&commands[first], count * RT_COMMAND_BYTES, 0);
     return true;
 }
 
-static bool load_programs(void)
-{
-    const struct entry *entry = loading_entry();
+static bool load_programs(void) {
+    const struct entry* entry = loading_entry();
     if (entry == NULL) {
         return false;
     }
-    const struct rt_operand *operands = commands[slot_of(entry)].operands;
+    const struct rt_operand* operands = commands[slot_of(entry)].operands;
     job_count = minimum(operands[0].bytes - entry->moved, MOVER_BYTES);
-    start_mover(mover_load, operands[0].base + entry->moved, (uint32_t)operands[1].base + entry->moved, job_count, 0);
+    start_mover(mover_load, operands[0].base + entry->moved, (uint32_t)operands[1].base + entry->moved,
+                job_count, 0);
     return true;
 }
 
-void schedule_mover(void)
-{
+void schedule_mover(void) {
     if (!mover_has_work || job != mover_idle || submission.entries == 0) {
         return;
     }

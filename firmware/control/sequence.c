@@ -1,25 +1,25 @@
 /*
  * Sequence numbers, waits, and what became of earlier commands.
  *
- * Accepted numbers are consecutive and each occupies an entry of the table until it has finished, so an unfinished command
- * is less than TABLE_ENTRIES numbers back and its number modulo TABLE_ENTRIES names it.
+ * Accepted numbers are consecutive and each occupies an entry of the table until it has finished, so an
+ * unfinished command is less than TABLE_ENTRIES numbers back and its number modulo TABLE_ENTRIES names it.
  *
- * Failures are remembered exactly for HISTORY commands. Beyond that a wait is taken as failed if any failure has been
- * forgotten at or after that number: a dependent may be refused needlessly, never started wrongly.
+ * Failures are remembered exactly for HISTORY commands. Beyond that a wait is taken as failed if any failure
+ * has been forgotten at or after that number: a dependent may be refused needlessly, never started wrongly.
  */
 #include "firmware/control/control.h"
 
-static uint32_t last;                             /* last number in sequence */
-static uint32_t unfinished;                       /* bit number % TABLE_ENTRIES */
-static uint8_t slot_of_sequence[TABLE_ENTRIES];   /* entry of an unfinished number */
-static uint32_t failed[HISTORY / 32];             /* bit number % HISTORY */
-static uint32_t last_failed, last_forgotten;      /* highest number that failed; that failed and is no longer in the bits */
+static uint32_t last;                           /* last number in sequence */
+static uint32_t unfinished;                     /* bit number % TABLE_ENTRIES */
+static uint8_t slot_of_sequence[TABLE_ENTRIES]; /* entry of an unfinished number */
+static uint32_t failed[HISTORY / 32];           /* bit number % HISTORY */
+static uint32_t last_failed,
+    last_forgotten; /* highest number that failed; that failed and is no longer in the bits */
 
 bool sequence_matches(uint32_t sequence) { return sequence == last + 1; }
 uint32_t sequence_expected(void) { return last + 1; }
 
-void sequence_consume(uint32_t slot, uint32_t sequence)
-{
+void sequence_consume(uint32_t slot, uint32_t sequence) {
     last = sequence;
     unfinished |= 1u << sequence % TABLE_ENTRIES;
     slot_of_sequence[sequence % TABLE_ENTRIES] = (uint8_t)slot;
@@ -32,8 +32,7 @@ void sequence_consume(uint32_t slot, uint32_t sequence)
     }
 }
 
-static bool has_failed(uint32_t sequence)
-{
+static bool has_failed(uint32_t sequence) {
     if (sequence > last_failed) {
         return false;
     }
@@ -43,9 +42,8 @@ static bool has_failed(uint32_t sequence)
     return sequence <= last_forgotten;
 }
 
-void resolve_waits(uint32_t slot, const struct rt_command *command)
-{
-    struct entry *entry = &entries[slot];
+void resolve_waits(uint32_t slot, const struct rt_command* command) {
+    struct entry* entry = &entries[slot];
     for (uint32_t i = 0; i < RT_MAX_WAITS; ++i) {
         const uint32_t number = command->wait[i];
         if (number == 0) {
@@ -67,8 +65,7 @@ void resolve_waits(uint32_t slot, const struct rt_command *command)
     }
 }
 
-void sequence_completed(uint32_t slot, uint32_t sequence, bool was_failure)
-{
+void sequence_completed(uint32_t slot, uint32_t sequence, bool was_failure) {
     unfinished &= ~(1u << sequence % TABLE_ENTRIES);
     if (was_failure) {
         failed[sequence % HISTORY / 32] |= 1u << sequence % 32;
@@ -80,7 +77,7 @@ void sequence_completed(uint32_t slot, uint32_t sequence, bool was_failure)
     while (dependents != 0) {
         slot = (slot + 1) % TABLE_ENTRIES;
         if ((dependents & 1) != 0) {
-            struct entry *each = &entries[slot];
+            struct entry* each = &entries[slot];
             each->dependency_failed |= was_failure;
             if (--each->unmet == 0) {
                 ready |= 1u << slot;

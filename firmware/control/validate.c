@@ -1,11 +1,12 @@
 /*
- * Is a descriptor something that the engines may be started with? Nothing in it is trusted: sums are compared in forms that
- * cannot overflow, counts before the tables they count. Table entries beyond the counts are not looked at.
+ * Is a descriptor something that the engines may be started with? Nothing in it is trusted: sums are compared
+ * in forms that cannot overflow, counts before the tables they count. Table entries beyond the counts are not
+ * looked at.
  */
 #include "firmware/control/control.h"
 
-static __attribute__((noinline)) uint32_t refuse(struct entry *entry, uint32_t status, uint32_t index, uint32_t value)
-{
+static __attribute__((noinline)) uint32_t refuse(struct entry* entry, uint32_t status, uint32_t index,
+                                                 uint32_t value) {
     entry->fault_pc = index;
     entry->fault_detail = value;
     return status;
@@ -15,9 +16,8 @@ static __attribute__((noinline)) uint32_t refuse(struct entry *entry, uint32_t s
 _Static_assert((RT_HOST_WINDOW_BASE & 0xffffffffu) == 0, "in_memory compares halves");
 
 /* [base, base + bytes) inside the memory of this kind. */
-static inline bool in_memory(uint32_t kind, uint32_t base_low, uint32_t base_high, uint32_t bytes)
-{
-    const struct window *window = &limits.windows[kind];
+static inline bool in_memory(uint32_t kind, uint32_t base_low, uint32_t base_high, uint32_t bytes) {
+    const struct window* window = &limits.windows[kind];
     const uint32_t offset_high = base_high - window->base_high, capacity = window->bytes_low;
     if (offset_high == 0 && base_low <= capacity && bytes <= capacity - base_low) {
         return true;
@@ -30,8 +30,7 @@ static inline bool in_memory(uint32_t kind, uint32_t base_low, uint32_t base_hig
     return offset <= room && bytes <= room - offset;
 }
 
-static uint32_t refused_detail(const struct rt_operand *operand)
-{
+static uint32_t refused_detail(const struct rt_operand* operand) {
     if (operand->reserved != 0) {
         return operand->reserved;
     }
@@ -44,11 +43,11 @@ static uint32_t refused_detail(const struct rt_operand *operand)
 /* The last word of an operand: memory, access, reserved. One load and one comparison check most of it. */
 typedef uint32_t __attribute__((may_alias)) aliasing_word;
 _Static_assert(offsetof(struct rt_operand, memory) == 20 && offsetof(struct rt_operand, access) == 21 &&
-                   offsetof(struct rt_operand, reserved) == 22, "operand_ok reads them as one word");
+                   offsetof(struct rt_operand, reserved) == 22,
+               "operand_ok reads them as one word");
 
-static inline bool operand_ok(const struct rt_operand *operand)
-{
-    const uint32_t word = *(const aliasing_word *)&operand->memory, kind = word & 0xff;
+static inline bool operand_ok(const struct rt_operand* operand) {
+    const uint32_t word = *(const aliasing_word*)&operand->memory, kind = word & 0xff;
     const uint32_t base_low = (uint32_t)operand->base, base_high = (uint32_t)(operand->base >> 32);
     if (word < 8u << 8 && kind - 1 < RT_MEMORY_KIND_PSUM) {
         return in_memory(kind, base_low, base_high, operand->bytes);
@@ -57,8 +56,7 @@ static inline bool operand_ok(const struct rt_operand *operand)
     return word == RT_MEMORY_KIND_NONE && (base_low | base_high | operand->bytes) == 0;
 }
 
-static uint32_t validate_programs(const struct rt_command *command, struct entry *entry)
-{
+static uint32_t validate_programs(const struct rt_command* command, struct entry* entry) {
     const uint32_t count = command->program_count;
     uint32_t engines = 0;
     for (uint32_t i = 0; i < count; ++i) {
@@ -67,7 +65,7 @@ static uint32_t validate_programs(const struct rt_command *command, struct entry
             return refuse(entry, RT_COMMAND_STATUS_BAD_ENGINE, i, engine);
         }
         engines |= 1u << engine;
-        const struct rt_program *program = &command->programs[i];
+        const struct rt_program* program = &command->programs[i];
         const uint32_t offset = program->address - limits.program_base;
         if (offset >= limits.program_bytes || program->address % RT_PROGRAM_ALIGNMENT != 0) {
             return refuse(entry, RT_COMMAND_STATUS_BAD_PROGRAM, i, program->address);
@@ -81,8 +79,7 @@ static uint32_t validate_programs(const struct rt_command *command, struct entry
     return RT_COMMAND_STATUS_OK;
 }
 
-static uint32_t validate_load(const struct rt_command *command, struct entry *entry)
-{
+static uint32_t validate_load(const struct rt_command* command, struct entry* entry) {
     const struct rt_operand *from = &command->operands[0], *to = &command->operands[1];
     if (command->operand_count != 2) {
         return refuse(entry, RT_COMMAND_STATUS_BAD_OPERAND, 0, command->operand_count);
@@ -106,8 +103,7 @@ static uint32_t validate_load(const struct rt_command *command, struct entry *en
     return RT_COMMAND_STATUS_OK;
 }
 
-uint32_t validate(const struct rt_command *command, struct entry *entry)
-{
+uint32_t validate(const struct rt_command* command, struct entry* entry) {
     const uint32_t opcode = command->opcode;
     if (opcode > RT_COMMAND_OPCODE_LOAD) {
         return refuse(entry, RT_COMMAND_STATUS_BAD_OPCODE, 0, opcode);
@@ -117,7 +113,8 @@ uint32_t validate(const struct rt_command *command, struct entry *entry)
                       command->phase > RT_PHASE_EVALUATE ? command->phase : (uint32_t)command->reserved);
     }
     /* A run has programs, the others have none. */
-    if (command->program_count > RT_MAX_PROGRAMS || (opcode == RT_COMMAND_OPCODE_RUN) != (command->program_count != 0)) {
+    if (command->program_count > RT_MAX_PROGRAMS ||
+        (opcode == RT_COMMAND_OPCODE_RUN) != (command->program_count != 0)) {
         return refuse(entry, RT_COMMAND_STATUS_BAD_PROGRAM, RT_MAX_PROGRAMS, command->program_count);
     }
     uint32_t status = validate_programs(command, entry);

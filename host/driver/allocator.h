@@ -1,6 +1,6 @@
 #pragma once
-// Who owns which bytes: of one address range, of the regions of device DRAM, of host memory that both sides reach.
-// Bookkeeping only; no byte of the memory itself is touched.
+// Who owns which bytes: of one address range, of the regions of device DRAM, of host memory that both sides
+// reach. Bookkeeping only; no byte of the memory itself is touched.
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -25,8 +25,9 @@ class range_allocator {
 public:
     range_allocator(std::string name, std::uint64_t base, std::uint64_t capacity);
 
-    /// `alignment` is a power of two, of the address. 0 bytes is a bad_argument. What does not fit is out_of_memory: the text
-    /// names the tag's need, the free bytes, the largest free piece, and the smallest capacity with which this call succeeds.
+    /// `alignment` is a power of two, of the address. 0 bytes is a bad_argument. What does not fit is
+    /// out_of_memory: the text names the tag's need, the free bytes, the largest free piece, and the smallest
+    /// capacity with which this call succeeds.
     result<allocation> allocate(std::uint64_t bytes, std::uint64_t alignment = 64, std::uint32_t tag = 0);
     /// bad_argument when no allocation begins there.
     result<void> free(std::uint64_t address);

@@ -14,27 +14,25 @@ namespace regs = spec::host_block;
 
 } // namespace
 
-std::uint64_t device::deadline(std::uint64_t timeout) const
-{
+std::uint64_t device::deadline(std::uint64_t timeout) const {
     const std::uint64_t now = door_.cycles();
     return timeout > forever - now ? forever : now + timeout;
 }
 
-result<void> device::fatal(driver_failure failure)
-{
+result<void> device::fatal(driver_failure failure) {
     broken_ = std::move(failure);
     return *broken_;
 }
 
 // ---- launch
 
-result<command_handle> device::launch(spec::command command, std::uint64_t timeout_cycles)
-{
+result<command_handle> device::launch(spec::command command, std::uint64_t timeout_cycles) {
     if (broken_) {
         return *broken_;
     }
     const std::uint64_t limit = deadline(timeout_cycles);
-    // The device fetches in order and completes only what it fetched: as many entries are free as commands have completed.
+    // The device fetches in order and completes only what it fetched: as many entries are free as commands
+    // have completed.
     while (in_flight_.size() >= submission_->entries()) {
         if (auto done = collect(); !done) {
             return done.failure();
@@ -43,11 +41,13 @@ result<command_handle> device::launch(spec::command command, std::uint64_t timeo
             break;
         }
         if (door_.cycles() >= limit) {
-            return driver_failure{driver_error::timeout,
-                                  fmt::format("the submission ring is full ({} commands in flight), and none completed within {} "
-                                              "cycles",
-                                              in_flight_.size(), timeout_cycles),
-                                  {}};
+            return driver_failure{
+                driver_error::timeout,
+                fmt::format(
+                    "the submission ring is full ({} commands in flight), and none completed within {} "
+                    "cycles",
+                    in_flight_.size(), timeout_cycles),
+                {}};
         }
         if (auto done = sleep(limit); !done) {
             return done.failure();
@@ -64,16 +64,15 @@ result<command_handle> device::launch(spec::command command, std::uint64_t timeo
 
 // ---- completion
 
-result<void> device::collect()
-{
+result<void> device::collect() {
     if (broken_) {
         return *broken_;
     }
     while (const auto completion = completion_->take(door_)) {
         if (in_flight_.count(completion->sequence) == 0) {
             return fatal({driver_error::protocol,
-                          fmt::format("the device completed command {} (status {}), which is not in flight", completion->sequence,
-                                      completion->status),
+                          fmt::format("the device completed command {} (status {}), which is not in flight",
+                                      completion->sequence, completion->status),
                           {}});
         }
         take(*completion);
@@ -82,32 +81,31 @@ result<void> device::collect()
     return {};
 }
 
-void device::take(const spec::completion& completion)
-{
+void device::take(const spec::completion& completion) {
     const auto found = in_flight_.find(completion.sequence);
-    log(trace::command_event::moment::seen, found->second, static_cast<spec::command_status>(completion.status));
+    log(trace::command_event::moment::seen, found->second,
+        static_cast<spec::command_status>(completion.status));
     in_flight_.erase(found);
     finished_.emplace(completion.sequence, completion);
 }
 
-/// Telling the device each time would wake its core each time. Half a ring of room is always known to it, so it never waits
-/// for room that is there.
-void device::give_room()
-{
+/// Telling the device each time would wake its core each time. Half a ring of room is always known to it, so
+/// it never waits for room that is there.
+void device::give_room() {
     if (completion_->consumed() - told_head_ >= completion_->entries() / 2) {
         told_head_ = completion_->consumed();
         write(regs::cq_head, completion_->head());
     }
 }
 
-result<spec::completion> device::wait(command_handle handle, std::uint64_t timeout_cycles)
-{
+result<spec::completion> device::wait(command_handle handle, std::uint64_t timeout_cycles) {
     const std::uint64_t limit = deadline(timeout_cycles);
     for (;;) {
         if (auto done = collect(); !done) {
             return done.failure();
         }
-        if (const auto found = finished_.find(handle.sequence); found != finished_.end() && handle.generation == generation_) {
+        if (const auto found = finished_.find(handle.sequence);
+            found != finished_.end() && handle.generation == generation_) {
             const spec::completion completion = found->second;
             finished_.erase(found);
             if (completion.status != static_cast<std::uint8_t>(spec::command_status::ok)) {
@@ -116,16 +114,20 @@ result<spec::completion> device::wait(command_handle handle, std::uint64_t timeo
             return completion;
         }
         if (handle.generation != generation_ || in_flight_.count(handle.sequence) == 0) {
-            return driver_failure{driver_error::unknown_command,
-                                  fmt::format("command {} is not in flight: it was waited for, or lost in a reset", handle.sequence),
-                                  {}};
+            return driver_failure{
+                driver_error::unknown_command,
+                fmt::format("command {} is not in flight: it was waited for, or lost in a reset",
+                            handle.sequence),
+                {}};
         }
         if (door_.cycles() >= limit) {
-            return driver_failure{driver_error::timeout,
-                                  fmt::format("command {} did not complete within {} cycles; {} commands are in flight, the oldest "
-                                              "is {}",
-                                              handle.sequence, timeout_cycles, in_flight_.size(), in_flight_.begin()->first),
-                                  {}};
+            return driver_failure{
+                driver_error::timeout,
+                fmt::format(
+                    "command {} did not complete within {} cycles; {} commands are in flight, the oldest "
+                    "is {}",
+                    handle.sequence, timeout_cycles, in_flight_.size(), in_flight_.begin()->first),
+                {}};
         }
         if (auto done = sleep(limit); !done) {
             return done.failure();
@@ -133,15 +135,15 @@ result<spec::completion> device::wait(command_handle handle, std::uint64_t timeo
     }
 }
 
-result<void> device::wait_all(std::uint64_t timeout_cycles)
-{
+result<void> device::wait_all(std::uint64_t timeout_cycles) {
     const std::uint64_t limit = deadline(timeout_cycles);
     result<void> first;
     if (auto done = collect(); !done) {
         return done;
     }
     while (!in_flight_.empty() || !finished_.empty()) {
-        const std::uint32_t sequence = finished_.empty() ? in_flight_.begin()->first : finished_.begin()->first;
+        const std::uint32_t sequence =
+            finished_.empty() ? in_flight_.begin()->first : finished_.begin()->first;
         const std::uint64_t now = door_.cycles();
         auto done = wait({sequence, generation_}, limit == forever ? forever : limit - std::min(limit, now));
         if (!done && done.error() != driver_error::command_failed) {
@@ -154,16 +156,14 @@ result<void> device::wait_all(std::uint64_t timeout_cycles)
     return first;
 }
 
-result<bool> device::completed(command_handle handle)
-{
+result<bool> device::completed(command_handle handle) {
     if (auto done = collect(); !done) {
         return done.failure();
     }
     return handle.generation == generation_ && finished_.count(handle.sequence) != 0;
 }
 
-driver_failure device::command_failure(const spec::completion& c) const
-{
+driver_failure device::command_failure(const spec::completion& c) const {
     const auto status = static_cast<spec::command_status>(c.status);
     std::string text = fmt::format("command {}: {}", c.sequence, spec::name_of(status));
     if (status == spec::command_status::engine_fault) {
@@ -177,18 +177,16 @@ driver_failure device::command_failure(const spec::completion& c) const
 
 // ---- interrupts and errors
 
-result<void> device::sleep(std::uint64_t limit)
-{
+result<void> device::sleep(std::uint64_t limit) {
     const std::uint64_t now = door_.cycles();
     door_.wait_interrupt(std::min(options_.poll_cycles, limit - std::min(limit, now)));
-    // Also after a wait without message: a lost one leaves its cause standing. Reading back makes sure that the clear has
-    // arrived before the ring is looked at; a completion after it sends a new message.
+    // Also after a wait without message: a lost one leaves its cause standing. Reading back makes sure that
+    // the clear has arrived before the ring is looked at; a completion after it sends a new message.
     write(regs::irq_status, regs::irq_status_completion_mask);
-    return look_for_errors(read(regs::irq_status));
+    return {};
 }
 
-result<void> device::look_for_errors(std::uint32_t irq_status)
-{
+result<void> device::look_for_errors(std::uint32_t irq_status) {
     if ((irq_status & regs::irq_status_error_mask) == 0) {
         return {};
     }
@@ -199,15 +197,15 @@ result<void> device::look_for_errors(std::uint32_t irq_status)
     const std::uint32_t error = read(regs::ring_error);
     const auto code = static_cast<spec::ring_error>(error & regs::ring_error_code_mask);
     return driver_failure{driver_error::ring_error,
-                          fmt::format("the device refused a doorbell or ring: {}, value {:#x}", spec::name_of(code),
-                                      error >> regs::ring_error_value_shift),
+                          fmt::format("the device refused a doorbell or ring: {}, value {:#x}",
+                                      spec::name_of(code), error >> regs::ring_error_value_shift),
                           {}};
 }
 
 // ---- programs
 
-result<void> device::load_programs(std::uint64_t address, std::span<const std::byte> programs, std::uint64_t timeout_cycles)
-{
+result<void> device::load_programs(std::uint64_t address, std::span<const std::byte> programs,
+                                   std::uint64_t timeout_cycles) {
     auto staging = host_.allocate(programs.size());
     if (!staging) {
         return staging.failure();
@@ -218,10 +216,20 @@ result<void> device::load_programs(std::uint64_t address, std::span<const std::b
     command.phase = static_cast<std::uint8_t>(spec::phase::transfer);
     command.operand_count = 2;
     const auto bytes = static_cast<std::uint32_t>(programs.size());
-    command.operands[0] = {staging->bus_address, bytes, 0, 0, static_cast<std::uint8_t>(spec::memory_kind::host),
-                           static_cast<std::uint8_t>(spec::operand_access::read), 0};
-    command.operands[1] = {address, bytes, 0, 0, static_cast<std::uint8_t>(spec::memory_kind::device_dram),
-                           static_cast<std::uint8_t>(spec::operand_access::write), 0};
+    command.operands[0] = {staging->bus_address,
+                           bytes,
+                           0,
+                           0,
+                           static_cast<std::uint8_t>(spec::memory_kind::host),
+                           static_cast<std::uint8_t>(spec::operand_access::read),
+                           0};
+    command.operands[1] = {address,
+                           bytes,
+                           0,
+                           0,
+                           static_cast<std::uint8_t>(spec::memory_kind::device_dram),
+                           static_cast<std::uint8_t>(spec::operand_access::write),
+                           0};
     const std::uint64_t limit = deadline(timeout_cycles);
     auto launched = launch(command, timeout_cycles);
     if (!launched) {
@@ -239,14 +247,13 @@ result<void> device::load_programs(std::uint64_t address, std::span<const std::b
 
 // ---- the rest
 
-std::uint64_t device::device_cycle()
-{
+std::uint64_t device::device_cycle() {
     const std::uint32_t low = read(regs::cycle_low);
     return std::uint64_t{read(regs::cycle_high)} << 32 | low;
 }
 
-void device::log(trace::command_event::moment what, const spec::command& command, spec::command_status status)
-{
+void device::log(trace::command_event::moment what, const spec::command& command,
+                 spec::command_status status) {
     if (options_.sink == nullptr) {
         return;
     }

@@ -1,16 +1,17 @@
 #pragma once
-// A device as host code uses it: open, memory, commands. Everything goes through host/port.h, so the same driver runs
-// against the model and against silicon. One thread at a time.
+// A device as host code uses it: open, memory, commands. Everything goes through host/port.h, so the same
+// driver runs against the model and against silicon. One thread at a time.
 //
-// Order of memory. launch() writes the descriptor, then write_barrier(), then the doorbell: whatever the caller wrote to host
-// memory before launch() is visible to the command. A result of wait() is followed by read_barrier(): what the command wrote
-// to host memory is then visible to the caller.
+// Order of memory. launch() writes the descriptor, then write_barrier(), then the doorbell: whatever the
+// caller wrote to host memory before launch() is visible to the command. A result of wait() is followed by
+// read_barrier(): what the command wrote to host memory is then visible to the caller.
 //
-// Interrupts. The driver looks at the completion ring first and sleeps only when it finds nothing. After a message it clears
-// the cause, reads it back, and looks again; a lost or repeated message costs time (device_options::poll_cycles), not results.
+// Interrupts. The driver looks at the completion ring first and sleeps only when it finds nothing. After a
+// message it clears the cause, reads it back, and looks again; a lost or repeated message costs time
+// (device_options::poll_cycles), not results.
 //
-// Errors. A command's own failure comes from wait(). A refused doorbell comes once, from whichever call met it. After a
-// firmware trap or a protocol error every call fails the same way until reset().
+// Errors. A command's own failure comes from wait(). A refused doorbell comes once, from whichever call met
+// it. After a firmware trap or a protocol error every call fails the same way until reset().
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -45,9 +46,10 @@ class device {
 public:
     static constexpr std::uint64_t forever = ~std::uint64_t{0};
 
-    /// Identifies the device, reads what it can do, loads the firmware (the bytes of private memory from spec::tcm_base on;
-    /// the first one is executed first) and waits until it takes commands.
-    static result<std::unique_ptr<device>> open(port& door, std::span<const std::uint8_t> firmware, const device_options& options = {});
+    /// Identifies the device, reads what it can do, loads the firmware (the bytes of private memory from
+    /// spec::tcm_base on; the first one is executed first) and waits until it takes commands.
+    static result<std::unique_ptr<device>> open(port& door, std::span<const std::uint8_t> firmware,
+                                                const device_options& options = {});
     ~device();
     device(const device&) = delete;
     device& operator=(const device&) = delete;
@@ -57,11 +59,13 @@ public:
     host_allocator& host() { return host_; }
     port& door() { return door_; }
 
-    /// Submits a command; its `sequence` is filled in here. Waits for room while the ring is full, at most `timeout_cycles`.
+    /// Submits a command; its `sequence` is filled in here. Waits for room while the ring is full, at most
+    /// `timeout_cycles`.
     result<command_handle> launch(spec::command command, std::uint64_t timeout_cycles = forever);
     /// The command's completion, once. Another status than ok is the failure command_failed.
     result<spec::completion> wait(command_handle handle, std::uint64_t timeout_cycles = forever);
-    /// Waits for everything that was launched and not yet waited for; the first failure, if any, after all have completed.
+    /// Waits for everything that was launched and not yet waited for; the first failure, if any, after all
+    /// have completed.
     result<void> wait_all(std::uint64_t timeout_cycles = forever);
     /// Whether wait() would return at once.
     result<bool> completed(command_handle handle);
@@ -70,7 +74,8 @@ public:
     result<void> load_programs(std::uint64_t address, std::span<const std::byte> programs,
                                std::uint64_t timeout_cycles = forever);
 
-    /// Starts the firmware anew. Commands in flight are lost, their handles unknown; device memory and allocations stay.
+    /// Starts the firmware anew. Commands in flight are lost, their handles unknown; device memory and
+    /// allocations stay.
     result<void> reset();
 
     /// Launched and not yet completed.
@@ -117,8 +122,8 @@ private:
     std::optional<completion_ring> completion_;
     bool identified_ = false; // it is a device: its registers may be written
     std::uint32_t next_sequence_ = 1, generation_ = 0, told_head_ = 0;
-    std::map<std::uint32_t, spec::command> in_flight_;     // for the log
-    std::map<std::uint32_t, spec::completion> finished_;   // nobody waited for them yet
+    std::map<std::uint32_t, spec::command> in_flight_;   // for the log
+    std::map<std::uint32_t, spec::completion> finished_; // nobody waited for them yet
     std::optional<driver_failure> broken_;
 };
 

@@ -15,22 +15,20 @@ namespace regs = spec::host_block;
 
 constexpr std::uint64_t ready_poll_cycles = 500;
 
-bool good_entries(unsigned entries)
-{
+bool good_entries(unsigned entries) {
     return entries >= 2 && entries <= spec::max_ring_entries && std::has_single_bit(entries);
 }
 
-std::uint32_t field(std::uint32_t value, std::uint32_t mask, std::uint32_t shift) { return (value & mask) >> shift; }
+std::uint32_t field(std::uint32_t value, std::uint32_t mask, std::uint32_t shift) {
+    return (value & mask) >> shift;
+}
 
 } // namespace
 
 device::device(port& door, std::span<const std::uint8_t> firmware, const device_options& options)
-    : door_(door), firmware_(firmware.begin(), firmware.end()), options_(options), host_(door)
-{
-}
+    : door_(door), firmware_(firmware.begin(), firmware.end()), options_(options), host_(door) {}
 
-device::~device()
-{
+device::~device() {
     if (identified_) {
         // A device that nobody drives must not write to memory that may soon belong to someone else.
         write(regs::irq_enable, 0);
@@ -38,8 +36,8 @@ device::~device()
     }
 }
 
-result<std::unique_ptr<device>> device::open(port& door, std::span<const std::uint8_t> firmware, const device_options& options)
-{
+result<std::unique_ptr<device>> device::open(port& door, std::span<const std::uint8_t> firmware,
+                                             const device_options& options) {
     std::unique_ptr<device> made(new device(door, firmware, options));
     if (auto done = made->check_options(); !done) {
         return done.failure();
@@ -57,48 +55,52 @@ result<std::unique_ptr<device>> device::open(port& door, std::span<const std::ui
     return made;
 }
 
-result<void> device::check_options() const
-{
+result<void> device::check_options() const {
     if (!good_entries(options_.submission_entries) || !good_entries(options_.completion_entries)) {
-        return driver_failure{driver_error::bad_argument,
-                              fmt::format("rings of {} and {} entries: both must be powers of two from 2 to {}",
-                                          options_.submission_entries, options_.completion_entries, spec::max_ring_entries),
-                              {}};
+        return driver_failure{
+            driver_error::bad_argument,
+            fmt::format("rings of {} and {} entries: both must be powers of two from 2 to {}",
+                        options_.submission_entries, options_.completion_entries, spec::max_ring_entries),
+            {}};
     }
     return {};
 }
 
-result<void> device::identify()
-{
+result<void> device::identify() {
     const std::uint32_t id = read(regs::id), version = read(regs::version);
     if (id != spec::device_id) {
-        return driver_failure{driver_error::not_a_device,
-                              fmt::format("identification is {:#010x}, not {:#010x}: this is no Retrace device", id, spec::device_id),
-                              {}};
+        return driver_failure{
+            driver_error::not_a_device,
+            fmt::format("identification is {:#010x}, not {:#010x}: this is no Retrace device", id,
+                        spec::device_id),
+            {}};
     }
     if (version != spec::spec_version) {
-        return driver_failure{driver_error::version_mismatch,
-                              fmt::format("the device follows specification {}, this driver {}: build both from one tree", version,
-                                          spec::spec_version),
-                              {}};
+        return driver_failure{
+            driver_error::version_mismatch,
+            fmt::format("the device follows specification {}, this driver {}: build both from one tree",
+                        version, spec::spec_version),
+            {}};
     }
     identified_ = true;
     return {};
 }
 
-void device::read_capabilities()
-{
+void device::read_capabilities() {
     compiler::device_capabilities& c = capabilities_;
-    const std::uint32_t shape = read(regs::array_shape), timing = read(regs::array_timing), cycles = read(regs::operand_cycles);
+    const std::uint32_t shape = read(regs::array_shape), timing = read(regs::array_timing),
+                        cycles = read(regs::operand_cycles);
     c.rows = field(shape, regs::array_shape_rows_mask, regs::array_shape_rows_shift);
     c.columns = field(shape, regs::array_shape_columns_mask, regs::array_shape_columns_shift);
     c.fma_depth = field(timing, regs::array_timing_fma_depth_mask, regs::array_timing_fma_depth_shift);
-    c.weight_registers = field(timing, regs::array_timing_weight_registers_mask, regs::array_timing_weight_registers_shift);
-    c.operand_cycles = {field(cycles, regs::operand_cycles_fp32_mask, regs::operand_cycles_fp32_shift),
-                        field(cycles, regs::operand_cycles_bf16_mask, regs::operand_cycles_bf16_shift),
-                        field(cycles, regs::operand_cycles_fp8_e4m3_mask, regs::operand_cycles_fp8_e4m3_shift),
-                        field(cycles, regs::operand_cycles_fp8_e5m2_mask, regs::operand_cycles_fp8_e5m2_shift),
-                        field(cycles, regs::operand_cycles_int8_mask, regs::operand_cycles_int8_shift)};
+    c.weight_registers =
+        field(timing, regs::array_timing_weight_registers_mask, regs::array_timing_weight_registers_shift);
+    c.operand_cycles = {
+        field(cycles, regs::operand_cycles_fp32_mask, regs::operand_cycles_fp32_shift),
+        field(cycles, regs::operand_cycles_bf16_mask, regs::operand_cycles_bf16_shift),
+        field(cycles, regs::operand_cycles_fp8_e4m3_mask, regs::operand_cycles_fp8_e4m3_shift),
+        field(cycles, regs::operand_cycles_fp8_e5m2_mask, regs::operand_cycles_fp8_e5m2_shift),
+        field(cycles, regs::operand_cycles_int8_mask, regs::operand_cycles_int8_shift)};
     const std::uint32_t psum = read(regs::psum_shape), lanes = read(regs::lanes);
     c.psum_banks = field(psum, regs::psum_shape_banks_mask, regs::psum_shape_banks_shift);
     c.psum_rows = field(psum, regs::psum_shape_rows_mask, regs::psum_shape_rows_shift);
@@ -113,16 +115,16 @@ void device::read_capabilities()
     c.regions.clear();
     const std::uint32_t regions = std::min<std::uint32_t>(read(regs::region_count), spec::max_regions);
     for (std::uint32_t i = 0; i < regions; ++i) {
-        c.regions.push_back({static_cast<spec::region_kind>(read(regs::region_kind + i * regs::region_kind_stride)),
-                             read(regs::region_base + i * regs::region_base_stride),
-                             read(regs::region_bytes + i * regs::region_bytes_stride)});
+        c.regions.push_back(
+            {static_cast<spec::region_kind>(read(regs::region_kind + i * regs::region_kind_stride)),
+             read(regs::region_base + i * regs::region_base_stride),
+             read(regs::region_bytes + i * regs::region_bytes_stride)});
     }
     tcm_bytes_ = read(regs::tcm_bytes);
     memory_ = device_allocator(c);
 }
 
-result<void> device::allocate_rings()
-{
+result<void> device::allocate_rings() {
     auto submission = host_.allocate(options_.submission_entries * spec::command_bytes, spec::command_bytes);
     if (!submission) {
         return submission.failure();
@@ -136,13 +138,14 @@ result<void> device::allocate_rings()
     return {};
 }
 
-result<void> device::boot()
-{
-    if (firmware_.empty() || firmware_.size() > std::min<std::uint64_t>(tcm_bytes_, spec::firmware_window_bytes)) {
-        return driver_failure{driver_error::bad_firmware,
-                              fmt::format("a firmware image of {} bytes does not fit the control core's memory of {} bytes",
-                                          firmware_.size(), tcm_bytes_),
-                              {}};
+result<void> device::boot() {
+    if (firmware_.empty() ||
+        firmware_.size() > std::min<std::uint64_t>(tcm_bytes_, spec::firmware_window_bytes)) {
+        return driver_failure{
+            driver_error::bad_firmware,
+            fmt::format("a firmware image of {} bytes does not fit the control core's memory of {} bytes",
+                        firmware_.size(), tcm_bytes_),
+            {}};
     }
     write(regs::control, 0);
     load_firmware();
@@ -151,8 +154,7 @@ result<void> device::boot()
     return wait_ready();
 }
 
-void device::load_firmware()
-{
+void device::load_firmware() {
     for (std::size_t i = 0; i < firmware_.size(); i += 4) {
         std::uint32_t word = 0;
         std::memcpy(&word, firmware_.data() + i, std::min<std::size_t>(4, firmware_.size() - i));
@@ -160,8 +162,7 @@ void device::load_firmware()
     }
 }
 
-void device::set_up_rings()
-{
+void device::set_up_rings() {
     submission_->clear();
     completion_->clear();
     told_head_ = 0;
@@ -186,8 +187,7 @@ void device::set_up_rings()
     write(regs::irq_enable, regs::irq_enable_completion_mask | regs::irq_enable_error_mask);
 }
 
-result<void> device::wait_ready()
-{
+result<void> device::wait_ready() {
     const std::uint64_t limit = deadline(options_.boot_timeout_cycles);
     for (;;) {
         const std::uint32_t status = read(regs::status);
@@ -198,25 +198,25 @@ result<void> device::wait_ready()
             return {};
         }
         if (door_.cycles() >= limit) {
-            return fatal({driver_error::boot_timeout,
-                          fmt::format("the firmware is not ready after {} cycles: is the image built for this device?",
-                                      options_.boot_timeout_cycles),
-                          {}});
+            return fatal(
+                {driver_error::boot_timeout,
+                 fmt::format("the firmware is not ready after {} cycles: is the image built for this device?",
+                             options_.boot_timeout_cycles),
+                 {}});
         }
         door_.wait_interrupt(ready_poll_cycles);
     }
 }
 
-driver_failure device::trap_failure()
-{
-    return {driver_error::firmware_trap,
-            fmt::format("the firmware took an unexpected trap: cause {}, pc {:#010x}; the device needs a reset",
-                        read(regs::trap_cause), read(regs::trap_pc)),
-            {}};
+driver_failure device::trap_failure() {
+    return {
+        driver_error::firmware_trap,
+        fmt::format("the firmware took an unexpected trap: cause {}, pc {:#010x}; the device needs a reset",
+                    read(regs::trap_cause), read(regs::trap_pc)),
+        {}};
 }
 
-result<void> device::reset()
-{
+result<void> device::reset() {
     ++generation_;
     return boot();
 }

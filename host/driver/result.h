@@ -1,5 +1,6 @@
 #pragma once
-// Outcomes of driver calls as values: what went wrong is part of the interface, not an exception that crosses it.
+// Outcomes of driver calls as values: what went wrong is part of the interface, not an exception that crosses
+// it.
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -20,17 +21,18 @@ enum class driver_error : std::uint8_t {
     ring_error,       ///< the device refused a doorbell or a ring
     command_failed,   ///< a completion with another status than ok; `completion` tells which
     timeout,          ///< no completion, or no room in the ring, within the given cycles
-    out_of_memory,    ///< device region or host memory too small; the text names needed, available and smallest capacity
-    bad_argument,     ///< the caller's mistake, found before the device saw it
-    unknown_command,  ///< a handle that was already waited for, or is from before a reset
-    protocol,         ///< the device posted a completion that nothing was launched for
+    out_of_memory, ///< device region or host memory too small; the text names needed, available and smallest
+                   ///< capacity
+    bad_argument,  ///< the caller's mistake, found before the device saw it
+    unknown_command, ///< a handle that was already waited for, or is from before a reset
+    protocol,        ///< the device posted a completion that nothing was launched for
 };
 
 std::string_view name_of(driver_error error);
 
 struct driver_failure {
     driver_error error{};
-    std::string text;                          ///< one sentence for a person
+    std::string text;                           ///< one sentence for a person
     std::optional<spec::completion> completion; ///< command_failed only
 };
 
@@ -39,7 +41,8 @@ struct bad_result_access : std::logic_error {
     explicit bad_result_access(const driver_failure& failure);
 };
 
-template <class T> class [[nodiscard]] result {
+template <class T>
+class [[nodiscard]] result {
 public:
     result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
     result(driver_failure failure) : state_(std::in_place_index<1>, std::move(failure)) {}
@@ -57,8 +60,7 @@ public:
     driver_error error() const { return failure().error; }
 
 private:
-    void check() const
-    {
+    void check() const {
         if (state_.index() != 0) {
             throw bad_result_access(std::get<1>(state_));
         }
@@ -66,14 +68,14 @@ private:
     std::variant<T, driver_failure> state_;
 };
 
-template <> class [[nodiscard]] result<void> {
+template <>
+class [[nodiscard]] result<void> {
 public:
     result() = default;
     result(driver_failure failure) : failure_(std::move(failure)) {}
 
     explicit operator bool() const { return !failure_; }
-    void value() const
-    {
+    void value() const {
         if (failure_) {
             throw bad_result_access(*failure_);
         }

@@ -25,7 +25,8 @@ private:
     std::uint32_t tail_ = 0;
 };
 
-/// The host's end of the completion ring. An entry is there when its `valid` word holds the number of this pass.
+/// The host's end of the completion ring. An entry is there when its `valid` word holds the number of this
+/// pass.
 class completion_ring {
 public:
     completion_ring(const host_buffer& memory, unsigned entries) : memory_(memory), entries_(entries) {}

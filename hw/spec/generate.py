@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Turns registers.yaml, isa.yaml and limits.yaml into a C header, a C++ header, a SystemVerilog include and Markdown tables.
+"""Turns registers.yaml, isa.yaml and limits.yaml into C, C++ and SystemVerilog headers and Markdown tables.
 
 usage: generate.py SPEC_DIR OUTPUT_DIR        writes spec_c.h, spec.h, spec.svh and tables.md
 
-Everything that could make two of the outputs disagree, or a structure differ between compilers, is refused here with the name of the
-entry: overlapping fields or registers, duplicate keys, codes and opcodes, values out of range, fields off their natural alignment.
+Everything that could make two of the outputs disagree, or a structure differ between compilers, is refused here
+with the name of the entry: overlapping fields or registers, duplicate keys, codes and opcodes, values out of range,
+fields off their natural alignment.
 """
 import os
 import sys
@@ -81,12 +82,12 @@ class spec:
         return self.limits[name]["value"]
 
     def layout(self, name, entry, prefix=(), size=None):
-        """Fields with their offsets. Each must be naturally aligned and the whole a multiple of its alignment: then no compiler pads."""
+        """Fields with offsets. Each must be naturally aligned, the whole a multiple of its alignment: no compiler pads."""
         fields = [dict(f) for f in prefix]
         offset = sum(f["bytes"] * f["count"] for f in fields)
         align = max((f["align"] for f in fields), default=1)
         for field in get(entry, "fields", name):
-            require(isinstance(field, list) and len(field) in (3, 4), f"{name}: {field} is not [name, bytes, text] or [name, bytes, text, limit]")
+            require(isinstance(field, list) and len(field) in (3, 4), f"{name}: {field} is not [name, bytes, text, limit]")
             label, kind, text = field[:3]
             where = f"{name}.{label}"
             require(all(f["name"] != label for f in fields), f"{where}: duplicate field")

@@ -1,6 +1,9 @@
 #include "sim/log/sqlite_log.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 
 #include <sqlite3.h>
 
@@ -112,7 +115,12 @@ private:
 };
 
 sqlite_log::sqlite_log(const std::string& path, std::vector<std::uint32_t> tile_steps) : tile_steps_(std::move(tile_steps)) {
-    if (sqlite3_open_v2(path.c_str(), &database_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE, nullptr) != SQLITE_OK) {
+    // SQLite itself would open what already stands there.
+    if (std::FILE* file = std::fopen(path.c_str(), "wbx"))
+        std::fclose(file);
+    else
+        throw log_error("event log: cannot create " + path + ": " + std::strerror(errno));
+    if (sqlite3_open_v2(path.c_str(), &database_, SQLITE_OPEN_READWRITE, nullptr) != SQLITE_OK) {
         const std::string reason = database_ ? sqlite3_errmsg(database_) : "out of memory";
         sqlite3_close(database_);
         throw log_error("event log: cannot create " + path + ": " + reason);

@@ -117,7 +117,8 @@ TEST(array_values, chains_longer_than_the_kernels_block_stay_one_chain) {
 }
 
 TEST(array_values, masked_rows_pass_the_sum_unchanged) {
-    // One row of weights, w = -0: the product is -0 and +0 + -0 = +0. The three masked rows must leave it alone.
+    // One row of weights, w = -0: the product is -0 and +0 + -0 = +0. The three masked rows must leave it
+    // alone.
     array_config config;
     config.rows = 4;
     config.columns = 4;

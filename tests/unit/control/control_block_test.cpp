@@ -21,42 +21,38 @@ struct recorder : control_environment {
     bool interrupt = false;
 
     std::uint64_t cycle() override { return now; }
-    void engine_start(unsigned e, unsigned c, std::uint32_t a, std::uint32_t n) override
-    {
-        calls.push_back("start " + std::to_string(e) + " " + std::to_string(c) + " " + std::to_string(a) + " " + std::to_string(n));
+    void engine_start(unsigned e, unsigned c, std::uint32_t a, std::uint32_t n) override {
+        calls.push_back("start " + std::to_string(e) + " " + std::to_string(c) + " " + std::to_string(a) +
+                        " " + std::to_string(n));
     }
-    void engine_abort(unsigned e) override
-    {
+    void engine_abort(unsigned e) override {
         calls.push_back("abort " + std::to_string(e));
         block->engine_finished(e, spec::engine_fault::aborted, 9, 0);
     }
-    void context_begin(unsigned c, const spec::command& command) override
-    {
+    void context_begin(unsigned c, const spec::command& command) override {
         calls.push_back("begin " + std::to_string(c) + " " + std::to_string(command.sequence));
     }
-    void context_end(unsigned c, spec::command_status s) override
-    {
+    void context_end(unsigned c, spec::command_status s) override {
         calls.push_back("end " + std::to_string(c) + " " + std::string(spec::name_of(s)));
     }
-    void mover_start(std::uint64_t h, std::uint32_t l, std::uint32_t n, bool up) override
-    {
-        calls.push_back("move " + std::to_string(h) + " " + std::to_string(l) + " " + std::to_string(n) + (up ? " up" : " down"));
+    void mover_start(std::uint64_t h, std::uint32_t l, std::uint32_t n, bool up) override {
+        calls.push_back("move " + std::to_string(h) + " " + std::to_string(l) + " " + std::to_string(n) +
+                        (up ? " up" : " down"));
     }
-    void send_message(std::uint64_t address, std::uint32_t data) override { messages.push_back(address ^ data); }
-    bool range(std::uint32_t address, std::size_t n) const
-    {
+    void send_message(std::uint64_t address, std::uint32_t data) override {
+        messages.push_back(address ^ data);
+    }
+    bool range(std::uint32_t address, std::size_t n) const {
         return address >= spec::tcm_base && address - spec::tcm_base <= memory.size() - n;
     }
-    bool read_local(std::uint32_t address, std::span<std::uint8_t> bytes) override
-    {
+    bool read_local(std::uint32_t address, std::span<std::uint8_t> bytes) override {
         if (!range(address, bytes.size())) {
             return false;
         }
         std::memcpy(bytes.data(), memory.data() + (address - spec::tcm_base), bytes.size());
         return true;
     }
-    bool write_local(std::uint32_t address, std::span<const std::uint8_t> bytes) override
-    {
+    bool write_local(std::uint32_t address, std::span<const std::uint8_t> bytes) override {
         if (!range(address, bytes.size())) {
             return false;
         }
@@ -73,21 +69,18 @@ struct control_registers : testing::Test {
     control_registers() { device.block = &block; }
 
     register_status hw(std::uint32_t offset, std::uint32_t value) { return block.host_write(offset, value); }
-    std::uint32_t hr(std::uint32_t offset)
-    {
+    std::uint32_t hr(std::uint32_t offset) {
         std::uint32_t value = 0;
         EXPECT_EQ(block.host_read(offset, value), register_status::ok);
         return value;
     }
     register_status cw(std::uint32_t offset, std::uint32_t value) { return block.core_write(offset, value); }
-    std::uint32_t cr(std::uint32_t offset)
-    {
+    std::uint32_t cr(std::uint32_t offset) {
         std::uint32_t value = 0;
         EXPECT_EQ(block.core_read(offset, value), register_status::ok);
         return value;
     }
-    void boot(std::uint32_t sq = 8, std::uint32_t cq = 8)
-    {
+    void boot(std::uint32_t sq = 8, std::uint32_t cq = 8) {
         hw(host::sq_base_low, 0x10000), hw(host::sq_base_high, 1), hw(host::sq_entries, sq);
         hw(host::cq_base_low, 0x20000), hw(host::cq_base_high, 1), hw(host::cq_entries, cq);
         hw(host::msi_address_low, 0x40), hw(host::irq_enable, 3);
@@ -96,10 +89,11 @@ struct control_registers : testing::Test {
         cw(control::event_enable, 7);
         device.calls.clear();
     }
-    spec::ring_error ring_error() { return static_cast<spec::ring_error>(hr(host::ring_error) & host::ring_error_code_mask); }
+    spec::ring_error ring_error() {
+        return static_cast<spec::ring_error>(hr(host::ring_error) & host::ring_error_code_mask);
+    }
     /// The doorbell is refused with this code, the error cause is set, and the core hears nothing.
-    void expect_refused(std::uint32_t tail, spec::ring_error code)
-    {
+    void expect_refused(std::uint32_t tail, spec::ring_error code) {
         const std::uint32_t before = cr(control::sq_tail);
         hw(host::irq_status, 3);
         cw(control::event, 7);
@@ -112,14 +106,12 @@ struct control_registers : testing::Test {
     }
 };
 
-TEST_F(control_registers, identify_the_device)
-{
+TEST_F(control_registers, identify_the_device) {
     EXPECT_EQ(hr(host::id), spec::device_id);
     EXPECT_EQ(hr(host::version), spec::spec_version);
 }
 
-TEST_F(control_registers, accept_a_doorbell_and_tell_the_core)
-{
+TEST_F(control_registers, accept_a_doorbell_and_tell_the_core) {
     boot();
     hw(host::sq_doorbell, 3);
     EXPECT_EQ(cr(control::sq_tail), 3u);
@@ -132,18 +124,17 @@ TEST_F(control_registers, accept_a_doorbell_and_tell_the_core)
     EXPECT_FALSE(device.interrupt);
 }
 
-TEST_F(control_registers, refuse_doorbells_before_the_firmware_is_ready_and_after_a_trap)
-{
+TEST_F(control_registers, refuse_doorbells_before_the_firmware_is_ready_and_after_a_trap) {
     expect_refused(1, spec::ring_error::not_ready);
     boot();
     cw(control::host_status, control::host_status_trapped_mask);
     expect_refused(1, spec::ring_error::firmware_trap);
 }
 
-TEST_F(control_registers, refuse_missing_bases_and_impossible_entry_counts)
-{
+TEST_F(control_registers, refuse_missing_bases_and_impossible_entry_counts) {
     boot();
-    for (const auto& [low, high] : {std::pair{host::sq_base_low, host::sq_base_high}, {host::cq_base_low, host::cq_base_high}}) {
+    for (const auto& [low, high] :
+         {std::pair{host::sq_base_low, host::sq_base_high}, {host::cq_base_low, host::cq_base_high}}) {
         const std::uint32_t a = hr(low), b = hr(high);
         hw(low, 0), hw(high, 0);
         expect_refused(1, spec::ring_error::bad_base);
@@ -151,8 +142,9 @@ TEST_F(control_registers, refuse_missing_bases_and_impossible_entry_counts)
     }
     for (const std::uint32_t reg : {host::sq_entries, host::cq_entries}) {
         for (std::uint32_t entries = 0; entries < 5000; ++entries) {
-            const bool good = entries == 2 || entries == 4 || entries == 8 || entries == 16 || entries == 32 || entries == 64 ||
-                              entries == 128 || entries == 256 || entries == 512 || entries == 1024;
+            const bool good = entries == 2 || entries == 4 || entries == 8 || entries == 16 ||
+                              entries == 32 || entries == 64 || entries == 128 || entries == 256 ||
+                              entries == 512 || entries == 1024;
             if (!good) {
                 hw(reg, entries);
                 hw(host::sq_doorbell, 1);
@@ -166,9 +158,9 @@ TEST_F(control_registers, refuse_missing_bases_and_impossible_entry_counts)
     EXPECT_EQ(cr(control::sq_tail), 1u);
 }
 
-TEST_F(control_registers, check_the_tail_against_the_head_for_every_state_of_a_small_ring)
-{
-    // All (head, held) of a ring of 4: exactly the tails that keep 0..4 entries and do not move back are good.
+TEST_F(control_registers, check_the_tail_against_the_head_for_every_state_of_a_small_ring) {
+    // All (head, held) of a ring of 4: exactly the tails that keep 0..4 entries and do not move back are
+    // good.
     for (std::uint32_t head = 0; head < 8; ++head) {
         for (std::uint32_t held = 0; held <= 4; ++held) {
             for (std::uint32_t tail = 0; tail < 20; ++tail) {
@@ -198,8 +190,7 @@ TEST_F(control_registers, check_the_tail_against_the_head_for_every_state_of_a_s
     }
 }
 
-TEST_F(control_registers, hold_the_ring_geometry_from_the_first_accepted_doorbell_to_the_next_reset)
-{
+TEST_F(control_registers, hold_the_ring_geometry_from_the_first_accepted_doorbell_to_the_next_reset) {
     boot();
     hw(host::sq_doorbell, 1);
     hw(host::sq_entries, 16), hw(host::sq_base_low, 0x40000), hw(host::cq_entries, 3);
@@ -217,8 +208,7 @@ TEST_F(control_registers, hold_the_ring_geometry_from_the_first_accepted_doorbel
     EXPECT_EQ(cr(control::sq_base_low), 0x40000u);
 }
 
-TEST_F(control_registers, send_a_message_when_an_enabled_cause_appears_and_never_lose_one)
-{
+TEST_F(control_registers, send_a_message_when_an_enabled_cause_appears_and_never_lose_one) {
     boot();
     hw(host::msi_data, 0x77);
     cw(control::interrupt, control::interrupt_completion_mask);
@@ -235,8 +225,7 @@ TEST_F(control_registers, send_a_message_when_an_enabled_cause_appears_and_never
     EXPECT_EQ(device.messages.size(), 3u);
 }
 
-TEST_F(control_registers, send_no_message_for_disabled_causes_until_they_are_enabled)
-{
+TEST_F(control_registers, send_no_message_for_disabled_causes_until_they_are_enabled) {
     boot();
     hw(host::irq_enable, 0);
     cw(control::interrupt, control::interrupt_completion_mask);
@@ -247,8 +236,7 @@ TEST_F(control_registers, send_no_message_for_disabled_causes_until_they_are_ena
     EXPECT_EQ(device.messages.size(), 1u);
 }
 
-TEST_F(control_registers, send_nothing_to_address_zero)
-{
+TEST_F(control_registers, send_nothing_to_address_zero) {
     boot();
     hw(host::msi_address_low, 0);
     cw(control::interrupt, 3);
@@ -256,8 +244,7 @@ TEST_F(control_registers, send_nothing_to_address_zero)
     EXPECT_EQ(hr(host::irq_status), 3u);
 }
 
-TEST_F(control_registers, start_finish_and_acknowledge_engines)
-{
+TEST_F(control_registers, start_finish_and_acknowledge_engines) {
     boot();
     cw(control::context_select, 2);
     ASSERT_EQ(cw(control::context_begin, spec::tcm_base), register_status::ok);
@@ -272,7 +259,8 @@ TEST_F(control_registers, start_finish_and_acknowledge_engines)
     EXPECT_EQ(cr(control::engines_busy), 0u);
     EXPECT_EQ(cr(control::engines_done), 1u << 4);
     EXPECT_EQ(cr(control::event), control::event_engine_mask);
-    EXPECT_EQ(cr(control::engine_status + at), static_cast<std::uint32_t>(spec::engine_fault::bad_shape) << 8);
+    EXPECT_EQ(cr(control::engine_status + at), static_cast<std::uint32_t>(spec::engine_fault::bad_shape)
+                                                   << 8);
     EXPECT_EQ(cr(control::engine_pc + at), 6u);
     EXPECT_EQ(cr(control::engine_detail + at), 0x123u);
     cw(control::engines_done, 1u << 4);
@@ -280,8 +268,7 @@ TEST_F(control_registers, start_finish_and_acknowledge_engines)
     EXPECT_THROW(block.engine_finished(4, spec::engine_fault::none, 0, 0), std::logic_error);
 }
 
-TEST_F(control_registers, abort_only_engines_that_run)
-{
+TEST_F(control_registers, abort_only_engines_that_run) {
     boot();
     cw(control::context_begin, spec::tcm_base);
     cw(control::engine_start, 0);
@@ -293,15 +280,15 @@ TEST_F(control_registers, abort_only_engines_that_run)
     EXPECT_EQ(cr(control::engine_pc), 9u);
 }
 
-TEST_F(control_registers, refuse_mistakes_of_the_firmware)
-{
+TEST_F(control_registers, refuse_mistakes_of_the_firmware) {
     boot();
-    EXPECT_EQ(cw(control::engine_start, 0), register_status::refused); // its context is not open
+    EXPECT_EQ(cw(control::engine_start, 0), register_status::refused);       // its context is not open
     EXPECT_EQ(cw(control::context_begin, 0x1000), register_status::refused); // no private memory there
     EXPECT_EQ(cw(control::context_begin, spec::tcm_base + 65536 - 64), register_status::refused);
     ASSERT_EQ(cw(control::context_begin, spec::tcm_base), register_status::ok);
     EXPECT_EQ(cw(control::context_begin, spec::tcm_base), register_status::refused); // open
-    EXPECT_EQ(cw(control::engine_start + 7 * control::engine_start_stride, 0), register_status::refused); // 7 engines: 0..6
+    EXPECT_EQ(cw(control::engine_start + 7 * control::engine_start_stride, 0),
+              register_status::refused); // 7 engines: 0..6
     EXPECT_EQ(cw(control::context_end, spec::command_status_count), register_status::refused);
     EXPECT_EQ(cw(control::context_end, 0), register_status::ok);
     EXPECT_EQ(cw(control::context_end, 0), register_status::refused);
@@ -310,10 +297,10 @@ TEST_F(control_registers, refuse_mistakes_of_the_firmware)
     }
 }
 
-TEST_F(control_registers, run_one_copy_of_the_mover_at_a_time)
-{
+TEST_F(control_registers, run_one_copy_of_the_mover_at_a_time) {
     boot();
-    cw(control::mover_host_low, 0x100), cw(control::mover_host_high, 1), cw(control::mover_local, spec::tcm_base + 64);
+    cw(control::mover_host_low, 0x100), cw(control::mover_host_high, 1),
+        cw(control::mover_local, spec::tcm_base + 64);
     ASSERT_EQ(cw(control::mover_control, 4096 | control::mover_control_to_host_mask), register_status::ok);
     EXPECT_EQ(device.calls.back(), "move 4294967552 2147483712 4096 up");
     EXPECT_EQ(cr(control::mover_status), control::mover_status_busy_mask);
@@ -327,8 +314,7 @@ TEST_F(control_registers, run_one_copy_of_the_mover_at_a_time)
     EXPECT_THROW(block.mover_finished(true), std::logic_error);
 }
 
-TEST_F(control_registers, latch_the_cycle_counter_on_both_sides)
-{
+TEST_F(control_registers, latch_the_cycle_counter_on_both_sides) {
     EXPECT_EQ(hr(host::cycle_low), 5u);
     device.now = 0x9'0000'0000;
     EXPECT_EQ(hr(host::cycle_high), 1u);
@@ -336,22 +322,21 @@ TEST_F(control_registers, latch_the_cycle_counter_on_both_sides)
     EXPECT_EQ(cr(control::cycle_high), 9u);
 }
 
-TEST_F(control_registers, show_private_memory_through_the_window_and_protect_it_while_the_core_runs)
-{
+TEST_F(control_registers, show_private_memory_through_the_window_and_protect_it_while_the_core_runs) {
     EXPECT_EQ(hw(spec::firmware_window + 8, 0x11223344), register_status::ok);
     EXPECT_EQ(device.memory[8], 0x44);
     EXPECT_EQ(hr(spec::firmware_window + 8), 0x11223344u);
     std::uint32_t value = 0;
     EXPECT_EQ(block.host_read(spec::firmware_window + 6, value), register_status::unaligned);
-    EXPECT_EQ(block.host_read(spec::firmware_window + spec::firmware_window_bytes, value), register_status::bad_offset);
+    EXPECT_EQ(block.host_read(spec::firmware_window + spec::firmware_window_bytes, value),
+              register_status::bad_offset);
     EXPECT_EQ(hw(0xfffffffc, 1), register_status::bad_offset);
     boot();
     EXPECT_EQ(hw(spec::firmware_window + 8, 0), register_status::refused);
     EXPECT_EQ(hr(spec::firmware_window + 8), 0x11223344u);
 }
 
-TEST_F(control_registers, stop_everything_when_the_core_goes_into_reset)
-{
+TEST_F(control_registers, stop_everything_when_the_core_goes_into_reset) {
     boot();
     hw(host::sq_doorbell, 2), cw(control::sq_head, 2), hw(host::cq_head, 1);
     EXPECT_EQ(hr(host::sq_head), 2u);

@@ -1,5 +1,6 @@
-// Random descriptors, sound, spoilt and pure noise, with random latencies and faults: whatever is submitted, each entry gets
-// exactly one completion, the device's rules hold, the firmware never traps, and a sound command afterwards runs.
+// Random descriptors, sound, spoilt and pure noise, with random latencies and faults: whatever is submitted,
+// each entry gets exactly one completion, the device's rules hold, the firmware never traps, and a sound
+// command afterwards runs.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -15,15 +16,16 @@ namespace regs = spec::host_block;
 
 struct fuzz : testing::TestWithParam<std::uint64_t> {};
 
-spec::command mutate(test_host& host, test_device& device)
-{
+spec::command mutate(test_host& host, test_device& device) {
     auto& random = device.random();
     auto c = host.command(static_cast<unsigned>(random() % 6), static_cast<unsigned>(random() % 17));
     for (unsigned i = 0; i < c.program_count; ++i) {
         c.program_engine[i] = static_cast<std::uint8_t>((random() % 7 + i) % 7);
     }
     for (auto& wait : c.wait) {
-        wait = random() % 2 == 0 || c.sequence == 1 ? 0 : static_cast<std::uint32_t>(c.sequence - 1 - random() % std::min(c.sequence, 20u));
+        wait = random() % 2 == 0 || c.sequence == 1
+                   ? 0
+                   : static_cast<std::uint32_t>(c.sequence - 1 - random() % std::min(c.sequence, 20u));
     }
     c.work_base = static_cast<std::uint32_t>(random() % 8) * 65536;
     c.work_bytes = static_cast<std::uint32_t>(random() % 3) * 65536;
@@ -56,8 +58,7 @@ spec::command mutate(test_host& host, test_device& device)
     return c;
 }
 
-TEST_P(fuzz, descriptors_never_stop_the_device)
-{
+TEST_P(fuzz, descriptors_never_stop_the_device) {
     test_device device(GetParam());
     auto& random = device.random();
     device.mover_latency_low = 1 + random() % 100;
@@ -67,7 +68,8 @@ TEST_P(fuzz, descriptors_never_stop_the_device)
     const std::uint32_t entries = host.read(regs::sq_entries);
     device.script = [&](const engine_run&) {
         const auto faults = random() % 10 == 0;
-        return engine_outcome{device.uniform(1, 1500), faults ? spec::engine_fault::bad_shape : spec::engine_fault::none, 1, 2};
+        return engine_outcome{device.uniform(1, 1500),
+                              faults ? spec::engine_fault::bad_shape : spec::engine_fault::none, 1, 2};
     };
     std::uint32_t expected = 1; // the next number in sequence
     for (int round = 0; round < 40; ++round) {
@@ -89,10 +91,11 @@ TEST_P(fuzz, descriptors_never_stop_the_device)
         }
         EXPECT_EQ(submitted, completed);
         if (random() % 4 == 0) {
-            host.write(regs::sq_doorbell, static_cast<std::uint32_t>(random() | 0x8000)); // never a valid tail
+            host.write(regs::sq_doorbell,
+                       static_cast<std::uint32_t>(random() | 0x8000)); // never a valid tail
         }
-        ASSERT_EQ(host.read(regs::status), regs::status_ready_mask) << "trap " << host.read(regs::trap_cause) << " at "
-                                                                     << std::hex << host.read(regs::trap_pc);
+        ASSERT_EQ(host.read(regs::status), regs::status_ready_mask)
+            << "trap " << host.read(regs::trap_cause) << " at " << std::hex << host.read(regs::trap_pc);
     }
     device.script = [](const engine_run&) { return engine_outcome{50}; };
     host.next_sequence = expected;

@@ -1,4 +1,5 @@
-// Rings at their edges: full, wrapping, refused doorbells, a host that does not make room, memory that is not there.
+// Rings at their edges: full, wrapping, refused doorbells, a host that does not make room, memory that is not
+// there.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -11,8 +12,7 @@ namespace {
 using status = spec::command_status;
 namespace regs = spec::host_block;
 
-void expect_ok(const std::vector<spec::completion>& all, std::uint32_t first)
-{
+void expect_ok(const std::vector<spec::completion>& all, std::uint32_t first) {
     for (std::size_t i = 0; i < all.size(); ++i) {
         EXPECT_EQ(all[i].sequence, first + i);
         EXPECT_EQ(static_cast<status>(all[i].status), status::ok);
@@ -21,8 +21,7 @@ void expect_ok(const std::vector<spec::completion>& all, std::uint32_t first)
 
 struct ring_size : testing::TestWithParam<std::pair<unsigned, unsigned>> {};
 
-TEST_P(ring_size, many_times_around_in_bursts_of_every_size)
-{
+TEST_P(ring_size, many_times_around_in_bursts_of_every_size) {
     const auto [submission, completion] = GetParam();
     test_device device(submission * 31 + completion);
     test_host host(device, submission, completion);
@@ -45,11 +44,11 @@ TEST_P(ring_size, many_times_around_in_bursts_of_every_size)
 }
 
 INSTANTIATE_TEST_SUITE_P(entries, ring_size,
-                         testing::Values(std::pair{2u, 2u}, std::pair{2u, 64u}, std::pair{4u, 2u}, std::pair{8u, 16u},
-                                         std::pair{32u, 4u}, std::pair{128u, 2u}, std::pair{64u, 1024u}));
+                         testing::Values(std::pair{2u, 2u}, std::pair{2u, 64u}, std::pair{4u, 2u},
+                                         std::pair{8u, 16u}, std::pair{32u, 4u}, std::pair{128u, 2u},
+                                         std::pair{64u, 1024u}));
 
-TEST(ring, full_completion_ring_holds_the_device_back_and_nothing_is_overwritten)
-{
+TEST(ring, full_completion_ring_holds_the_device_back_and_nothing_is_overwritten) {
     test_device device;
     test_host host(device, 64, 4);
     host.release_room = false;
@@ -65,7 +64,8 @@ TEST(ring, full_completion_ring_holds_the_device_back_and_nothing_is_overwritten
     EXPECT_LT(host.read(regs::sq_head), 60u);
     for (std::uint32_t i = 0; i < 4; ++i) {
         spec::completion entry;
-        std::memcpy(&entry, device.host_memory.data() + test_host::completion_at + i * spec::completion_bytes, sizeof entry);
+        std::memcpy(&entry, device.host_memory.data() + test_host::completion_at + i * spec::completion_bytes,
+                    sizeof entry);
         EXPECT_EQ(entry.sequence, i + 1);
     }
     host.release_room = true;
@@ -76,8 +76,7 @@ TEST(ring, full_completion_ring_holds_the_device_back_and_nothing_is_overwritten
     EXPECT_TRUE(device.violations().empty());
 }
 
-TEST(ring, refused_doorbells_leave_the_device_working)
-{
+TEST(ring, refused_doorbells_leave_the_device_working) {
     test_device device;
     test_host host(device, 8, 8);
     auto& random = device.random();
@@ -86,7 +85,8 @@ TEST(ring, refused_doorbells_leave_the_device_working)
         const std::uint32_t asked = (junk - host.tail) % 16;
         if ((junk & 0xffff) >= 16 || asked > 8) { // everything is consumed here: head == tail
             host.write(regs::sq_doorbell, junk);
-            EXPECT_EQ(host.read(regs::ring_error) & 0xff, static_cast<std::uint32_t>(spec::ring_error::bad_tail));
+            EXPECT_EQ(host.read(regs::ring_error) & 0xff,
+                      static_cast<std::uint32_t>(spec::ring_error::bad_tail));
         }
         const std::uint32_t first = host.next_sequence;
         host.submit(host.command(1));
@@ -98,8 +98,7 @@ TEST(ring, refused_doorbells_leave_the_device_working)
     }
 }
 
-TEST(ring, a_nonsense_completion_head_is_reported_once_and_ignored)
-{
+TEST(ring, a_nonsense_completion_head_is_reported_once_and_ignored) {
     test_device device;
     test_host host(device, 16, 8);
     for (const std::uint32_t head : {5u, 15u, 16u, 0xffffu}) {
@@ -107,7 +106,8 @@ TEST(ring, a_nonsense_completion_head_is_reported_once_and_ignored)
         host.write(regs::cq_head, head);
         host.submit(host.command(1));
         device.run_until(device.now() + 20'000);
-        EXPECT_EQ(host.read(regs::ring_error), static_cast<std::uint32_t>(spec::ring_error::bad_tail) | head << 16);
+        EXPECT_EQ(host.read(regs::ring_error),
+                  static_cast<std::uint32_t>(spec::ring_error::bad_tail) | head << 16);
         EXPECT_NE(host.read(regs::irq_status) & regs::irq_status_error_mask, 0u);
         host.collect_one();
     }
@@ -121,8 +121,7 @@ TEST(ring, a_nonsense_completion_head_is_reported_once_and_ignored)
     expect_ok(all, first);
 }
 
-TEST(ring, descriptors_that_cannot_be_read_complete_with_that_status)
-{
+TEST(ring, descriptors_that_cannot_be_read_complete_with_that_status) {
     test_device device;
     test_host host(device, 8, 8);
     host.write(regs::sq_base_high, 7); // nothing is there
@@ -136,8 +135,7 @@ TEST(ring, descriptors_that_cannot_be_read_complete_with_that_status)
     EXPECT_EQ(host.read(regs::status), regs::status_ready_mask);
 }
 
-TEST(ring, completions_that_cannot_be_written_are_reported_as_a_ring_error)
-{
+TEST(ring, completions_that_cannot_be_written_are_reported_as_a_ring_error) {
     test_device device;
     test_host host(device, 8, 8);
     host.write(regs::cq_base_high, 7);
@@ -149,9 +147,9 @@ TEST(ring, completions_that_cannot_be_written_are_reported_as_a_ring_error)
     EXPECT_EQ(host.read(regs::status), regs::status_ready_mask);
 }
 
-TEST(ring, every_completion_is_followed_by_a_message_for_a_host_that_sleeps)
-{
-    // The host looks at the ring only after a message, and acknowledges as the driver does: clear, read back, look.
+TEST(ring, every_completion_is_followed_by_a_message_for_a_host_that_sleeps) {
+    // The host looks at the ring only after a message, and acknowledges as the driver does: clear, read back,
+    // look.
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
         test_device device(seed);
         test_host host(device, 32, 32);
@@ -169,7 +167,8 @@ TEST(ring, every_completion_is_followed_by_a_message_for_a_host_that_sleeps)
         host.ring();
         std::size_t seen = 0;
         while (seen < 30) {
-            ASSERT_TRUE(device.run_while_not([&] { return message; }, 200'000)) << "seed " << seed << ": lost after " << seen;
+            ASSERT_TRUE(device.run_while_not([&] { return message; }, 200'000))
+                << "seed " << seed << ": lost after " << seen;
             message = false;
             host.write(regs::irq_status, regs::irq_status_completion_mask);
             seen += host.collect(30 - seen, 0).size();

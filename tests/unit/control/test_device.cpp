@@ -8,8 +8,7 @@
 
 namespace retrace {
 
-npu_config test_config()
-{
+npu_config test_config() {
     npu_config config;
     config.device_dram.capacity_bytes = 8u << 20;
     config.device_dram.regions = {{spec::region_kind::activations, 2u << 20},
@@ -23,33 +22,29 @@ npu_config test_config()
 test_device::test_device(std::uint64_t seed, const npu_config& config)
     : config_(config), random_(seed),
       core_({{{static_cast<std::uint32_t>(spec::tcm_base), config.control_core.memory_bytes}}, {}, 0}),
-      registers_(config, *this)
-{
+      registers_(config, *this) {
     host_memory.resize(config.host_link.host_memory_bytes);
-    dram.resize(std::min<std::uint64_t>(config.device_dram.capacity_bytes, 16u << 20)); // the regions; no engine touches it
+    dram.resize(std::min<std::uint64_t>(config.device_dram.capacity_bytes,
+                                        16u << 20)); // the regions; no engine touches it
     open_.fill(-1);
     script = [this](const engine_run&) { return engine_outcome{uniform(20, 2000)}; };
 }
 
-std::uint64_t test_device::uniform(std::uint64_t low, std::uint64_t high)
-{
+std::uint64_t test_device::uniform(std::uint64_t low, std::uint64_t high) {
     return low + random_() % (high - low + 1);
 }
 
 // ---- time
 
-void test_device::at(std::uint64_t cycle, std::function<void()> action)
-{
+void test_device::at(std::uint64_t cycle, std::function<void()> action) {
     events_.emplace(std::pair(std::max(cycle, now_), event_order_++), std::move(action));
 }
 
-std::uint64_t test_device::next_event(std::uint64_t limit) const
-{
+std::uint64_t test_device::next_event(std::uint64_t limit) const {
     return events_.empty() ? limit : std::min(limit, events_.begin()->first.first);
 }
 
-void test_device::run_core(std::uint64_t limit)
-{
+void test_device::run_core(std::uint64_t limit) {
     while (core_running_ && core_.cycle() < next_event(limit)) {
         const std::uint64_t until = next_event(limit);
         const riscv_core::stop reason = core_.run(until);
@@ -61,8 +56,7 @@ void test_device::run_core(std::uint64_t limit)
     }
 }
 
-void test_device::access_bus()
-{
+void test_device::access_bus() {
     const riscv_bus_access access = core_.pending_bus();
     core_.advance_to(core_.cycle() + register_cycles);
     core_time_ = core_.cycle();
@@ -70,17 +64,17 @@ void test_device::access_bus()
     std::uint32_t data = 0;
     const bool fails = failing_accesses != 0;
     failing_accesses -= fails ? 1 : 0;
-    bool ok = !fails && access.bytes == 4 && access.address >= spec::control_base && access.address < spec::tcm_base;
+    bool ok = !fails && access.bytes == 4 && access.address >= spec::control_base &&
+              access.address < spec::tcm_base;
     if (ok) {
-        ok = (access.is_write ? registers_.core_write(offset, access.data) : registers_.core_read(offset, data)) ==
-             register_status::ok;
+        ok = (access.is_write ? registers_.core_write(offset, access.data)
+                              : registers_.core_read(offset, data)) == register_status::ok;
     }
     core_.complete_bus(data, ok);
 }
 
 /// To the next event or `limit`, and through all events of that cycle.
-void test_device::advance(std::uint64_t limit)
-{
+void test_device::advance(std::uint64_t limit) {
     run_core(limit);
     now_ = next_event(limit);
     if (!core_running_) {
@@ -93,15 +87,13 @@ void test_device::advance(std::uint64_t limit)
     }
 }
 
-void test_device::run_until(std::uint64_t cycle)
-{
+void test_device::run_until(std::uint64_t cycle) {
     while (now_ < cycle) {
         advance(cycle);
     }
 }
 
-bool test_device::run_while_not(const std::function<bool()>& done, std::uint64_t limit)
-{
+bool test_device::run_while_not(const std::function<bool()>& done, std::uint64_t limit) {
     const std::uint64_t deadline = now_ + limit;
     while (!done()) {
         if (now_ >= deadline) {
@@ -115,8 +107,8 @@ bool test_device::run_while_not(const std::function<bool()>& done, std::uint64_t
 
 // ---- engines
 
-void test_device::engine_start(unsigned engine, unsigned context, std::uint32_t address, std::uint32_t count)
-{
+void test_device::engine_start(unsigned engine, unsigned context, std::uint32_t address,
+                               std::uint32_t count) {
     engine_state& state = engines_[engine];
     if (state.running || open_[context] < 0) {
         violated(fmt::format("engine {} started while running, or in closed context {}", engine, context));
@@ -125,13 +117,16 @@ void test_device::engine_start(unsigned engine, unsigned context, std::uint32_t 
     const spec::command& command = runs_[open_[context]].command;
     bool belongs = false;
     for (unsigned i = 0; i < command.program_count; ++i) {
-        belongs = belongs || (command.program_engine[i] == engine && command.programs[i] == spec::program{address, count});
+        belongs = belongs || (command.program_engine[i] == engine &&
+                              command.programs[i] == spec::program{address, count});
     }
     if (!belongs) {
-        violated(fmt::format("engine {} started with a program that command {} does not have", engine, command.sequence));
+        violated(fmt::format("engine {} started with a program that command {} does not have", engine,
+                             command.sequence));
     }
     if (command.sequence <= state.last_sequence) {
-        violated(fmt::format("engine {}: command {} after {}", engine, command.sequence, state.last_sequence));
+        violated(
+            fmt::format("engine {}: command {} after {}", engine, command.sequence, state.last_sequence));
     }
     state.last_sequence = command.sequence;
     state.running = true;
@@ -151,16 +146,14 @@ void test_device::engine_start(unsigned engine, unsigned context, std::uint32_t 
     });
 }
 
-void test_device::engine_abort(unsigned engine)
-{
+void test_device::engine_abort(unsigned engine) {
     engines_[engine].running = false;
     registers_.engine_finished(engine, spec::engine_fault::aborted, 0, 0);
 }
 
 // ---- contexts
 
-void test_device::check_begin(const spec::command& command)
-{
+void test_device::check_begin(const spec::command& command) {
     if (run_of_sequence_.count(command.sequence) != 0) {
         violated(fmt::format("command {} began twice", command.sequence));
     }
@@ -186,16 +179,14 @@ void test_device::check_begin(const spec::command& command)
     }
 }
 
-void test_device::context_begin(unsigned context, const spec::command& command)
-{
+void test_device::context_begin(unsigned context, const spec::command& command) {
     check_begin(command);
     open_[context] = static_cast<int>(runs_.size());
     run_of_sequence_[command.sequence] = runs_.size();
     runs_.push_back({command, context, cycle(), 0, false, {}});
 }
 
-void test_device::context_end(unsigned context, spec::command_status status)
-{
+void test_device::context_end(unsigned context, spec::command_status status) {
     for (const engine_state& engine : engines_) {
         if (engine.running && engine.run.context == context) {
             violated(fmt::format("context {} ended while engine {} ran in it", context, engine.run.engine));
@@ -208,24 +199,21 @@ void test_device::context_end(unsigned context, spec::command_status status)
     open_[context] = -1;
 }
 
-const command_run* test_device::run_of(std::uint32_t sequence) const
-{
+const command_run* test_device::run_of(std::uint32_t sequence) const {
     const auto found = run_of_sequence_.find(sequence);
     return found == run_of_sequence_.end() ? nullptr : &runs_[found->second];
 }
 
 // ---- memories
 
-void test_device::write_host(std::uint64_t offset, std::span<const std::uint8_t> bytes, bool by_mover)
-{
+void test_device::write_host(std::uint64_t offset, std::span<const std::uint8_t> bytes, bool by_mover) {
     std::copy(bytes.begin(), bytes.end(), host_memory.begin() + static_cast<std::ptrdiff_t>(offset));
     if (on_host_write) {
         on_host_write(offset, bytes, by_mover);
     }
 }
 
-bool test_device::move(std::uint64_t host, std::uint32_t local, std::uint32_t bytes, bool to_host)
-{
+bool test_device::move(std::uint64_t host, std::uint32_t local, std::uint32_t bytes, bool to_host) {
     const std::uint64_t offset = host - spec::host_window_base;
     if (offset > host_memory.size() || bytes > host_memory.size() - offset) {
         return false;
@@ -253,8 +241,7 @@ bool test_device::move(std::uint64_t host, std::uint32_t local, std::uint32_t by
     return true;
 }
 
-void test_device::mover_start(std::uint64_t host, std::uint32_t local, std::uint32_t bytes, bool to_host)
-{
+void test_device::mover_start(std::uint64_t host, std::uint32_t local, std::uint32_t bytes, bool to_host) {
     ++moves_;
     const std::uint64_t generation = mover_generation_;
     at(cycle() + uniform(mover_latency_low, mover_latency_high) + bytes / 16, [=, this] {
@@ -264,25 +251,24 @@ void test_device::mover_start(std::uint64_t host, std::uint32_t local, std::uint
     });
 }
 
-bool test_device::read_local(std::uint32_t address, std::span<std::uint8_t> bytes) { return core_.read_memory(address, bytes); }
+bool test_device::read_local(std::uint32_t address, std::span<std::uint8_t> bytes) {
+    return core_.read_memory(address, bytes);
+}
 
-bool test_device::write_local(std::uint32_t address, std::span<const std::uint8_t> bytes)
-{
+bool test_device::write_local(std::uint32_t address, std::span<const std::uint8_t> bytes) {
     return core_.write_memory(address, bytes);
 }
 
 // ---- the rest
 
-void test_device::send_message(std::uint64_t address, std::uint32_t data)
-{
+void test_device::send_message(std::uint64_t address, std::uint32_t data) {
     ++messages_;
     if (on_message) {
         on_message(address, data);
     }
 }
 
-void test_device::core_reset(bool run)
-{
+void test_device::core_reset(bool run) {
     core_running_ = run;
     if (run) {
         core_.advance_to(now_);

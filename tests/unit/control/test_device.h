@@ -1,10 +1,12 @@
 #pragma once
-// A device for tests of firmware and driver: the real register blocks, the real RISC-V core and whatever firmware is loaded;
-// engines that a script times and fails, host memory and device DRAM as bytes, a mover with random latency. No kernel.
+// A device for tests of firmware and driver: the real register blocks, the real RISC-V core and whatever
+// firmware is loaded; engines that a script times and fails, host memory and device DRAM as bytes, a mover
+// with random latency. No kernel.
 //
-// It watches the rules that firmware owes the device, whatever the host does, and collects what breaks them: an engine runs
-// one program at a time and in ring order, a command begins once and after its waits ended well, working sets of open
-// contexts are disjoint, only engines of the command run in its context, a context ends after its engines.
+// It watches the rules that firmware owes the device, whatever the host does, and collects what breaks them:
+// an engine runs one program at a time and in ring order, a command begins once and after its waits ended
+// well, working sets of open contexts are disjoint, only engines of the command run in its context, a context
+// ends after its engines.
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -58,7 +60,8 @@ public:
     /// A message left the device.
     std::function<void(std::uint64_t address, std::uint32_t data)> on_message;
     /// The mover or an engine wrote host memory (offset, bytes); `by_mover` tells which.
-    std::function<void(std::uint64_t offset, std::span<const std::uint8_t> bytes, bool by_mover)> on_host_write;
+    std::function<void(std::uint64_t offset, std::span<const std::uint8_t> bytes, bool by_mover)>
+        on_host_write;
     std::uint64_t mover_latency_low = 50, mover_latency_high = 900;
     std::uint64_t register_cycles = 4; ///< of a core's access to the control block
     unsigned failing_accesses = 0;     ///< the core's next so many accesses to the control block fail
@@ -71,7 +74,8 @@ public:
     std::uint64_t now() const { return now_; }
     void at(std::uint64_t cycle, std::function<void()> action);
     void run_until(std::uint64_t cycle);
-    /// Runs until `done` holds; false after `limit` cycles. `done` is looked at whenever an event has happened.
+    /// Runs until `done` holds; false after `limit` cycles. `done` is looked at whenever an event has
+    /// happened.
     bool run_while_not(const std::function<bool()>& done, std::uint64_t limit);
 
     const std::vector<command_run>& runs() const { return runs_; }
@@ -114,7 +118,8 @@ private:
     riscv_core core_;
     control_block registers_;
     std::map<std::pair<std::uint64_t, std::uint64_t>, std::function<void()>> events_;
-    std::uint64_t event_order_ = 0, now_ = 0, core_time_ = 0, mover_generation_ = 0, messages_ = 0, moves_ = 0;
+    std::uint64_t event_order_ = 0, now_ = 0, core_time_ = 0, mover_generation_ = 0, messages_ = 0,
+                  moves_ = 0;
     bool core_running_ = false;
     std::array<engine_state, spec::max_engines> engines_;
     std::array<int, spec::contexts> open_; // index into runs_, -1: closed

@@ -12,8 +12,7 @@ namespace regs = spec::host_block;
 }
 
 test_host::test_host(test_device& device, std::uint32_t submission_entries, std::uint32_t completion_entries)
-    : device_(device), submission_entries_(submission_entries), completion_entries_(completion_entries)
-{
+    : device_(device), submission_entries_(submission_entries), completion_entries_(completion_entries) {
     write(regs::control, 0);
     const auto image = control_firmware();
     for (std::size_t i = 0; i < image.size(); i += 4) {
@@ -37,19 +36,20 @@ test_host::test_host(test_device& device, std::uint32_t submission_entries, std:
     }
 }
 
-std::uint32_t test_host::read(std::uint32_t offset)
-{
+std::uint32_t test_host::read(std::uint32_t offset) {
     std::uint32_t value = 0;
     device_.registers().host_read(offset, value);
     return value;
 }
 
-void test_host::write(std::uint32_t offset, std::uint32_t value) { device_.registers().host_write(offset, value); }
+void test_host::write(std::uint32_t offset, std::uint32_t value) {
+    device_.registers().host_write(offset, value);
+}
 
-spec::command test_host::command(unsigned programs, unsigned operands)
-{
+spec::command test_host::command(unsigned programs, unsigned operands) {
     spec::command c;
-    c.opcode = static_cast<std::uint8_t>(programs != 0 ? spec::command_opcode::run : spec::command_opcode::nop);
+    c.opcode =
+        static_cast<std::uint8_t>(programs != 0 ? spec::command_opcode::run : spec::command_opcode::nop);
     c.sequence = next_sequence++;
     c.phase = static_cast<std::uint8_t>(spec::phase::forward);
     c.program_count = static_cast<std::uint8_t>(programs);
@@ -62,14 +62,18 @@ spec::command test_host::command(unsigned programs, unsigned operands)
     }
     for (unsigned i = 0; i < operands; ++i) {
         const auto kind = static_cast<spec::memory_kind>(1 + i % 3);
-        c.operands[i] = {kind == spec::memory_kind::host ? spec::host_window_base : 4096 * i, 1024, i + 1, 1,
-                         static_cast<std::uint8_t>(kind), 3, 0};
+        c.operands[i] = {kind == spec::memory_kind::host ? spec::host_window_base : 4096 * i,
+                         1024,
+                         i + 1,
+                         1,
+                         static_cast<std::uint8_t>(kind),
+                         3,
+                         0};
     }
     return c;
 }
 
-void test_host::put(const spec::command& command)
-{
+void test_host::put(const spec::command& command) {
     const std::uint64_t at = submission_at + tail % submission_entries_ * spec::command_bytes;
     std::memcpy(device_.host_memory.data() + at, &command, sizeof command);
     tail = (tail + 1) % (2 * submission_entries_);
@@ -77,8 +81,7 @@ void test_host::put(const spec::command& command)
 
 void test_host::ring() { write(regs::sq_doorbell, tail); }
 
-bool test_host::take(std::vector<spec::completion>& out)
-{
+bool test_host::take(std::vector<spec::completion>& out) {
     spec::completion entry;
     const std::uint64_t at = completion_at + consumed_ % completion_entries_ * spec::completion_bytes;
     std::memcpy(&entry, device_.host_memory.data() + at, sizeof entry);
@@ -94,8 +97,7 @@ bool test_host::take(std::vector<spec::completion>& out)
     return true;
 }
 
-std::vector<spec::completion> test_host::collect(std::size_t count, std::uint64_t limit)
-{
+std::vector<spec::completion> test_host::collect(std::size_t count, std::uint64_t limit) {
     std::vector<spec::completion> out;
     device_.run_while_not(
         [&] {
@@ -107,8 +109,7 @@ std::vector<spec::completion> test_host::collect(std::size_t count, std::uint64_
     return out;
 }
 
-spec::completion test_host::collect_one()
-{
+spec::completion test_host::collect_one() {
     const auto all = collect(1);
     if (all.empty()) {
         throw std::runtime_error("test_host: no completion arrives");

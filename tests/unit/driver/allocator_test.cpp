@@ -7,10 +7,10 @@
 namespace retrace {
 namespace {
 
-TEST(range_allocator, gives_disjoint_aligned_pieces_and_counts_them)
-{
+TEST(range_allocator, gives_disjoint_aligned_pieces_and_counts_them) {
     range_allocator range("r", 0x1010, 4096);
-    const auto a = range.allocate(100, 64, 1).value(), b = range.allocate(1, 256, 2).value(), c = range.allocate(16, 16).value();
+    const auto a = range.allocate(100, 64, 1).value(), b = range.allocate(1, 256, 2).value(),
+               c = range.allocate(16, 16).value();
     EXPECT_EQ(a.address, 0x1040u);
     EXPECT_EQ(b.address, 0x1100u);
     EXPECT_EQ(c.address, 0x1010u); // the gap before the first
@@ -19,12 +19,12 @@ TEST(range_allocator, gives_disjoint_aligned_pieces_and_counts_them)
     EXPECT_EQ(range.allocations()[1].tag, 1u);
 }
 
-TEST(range_allocator, merges_freed_neighbours_in_every_order)
-{
+TEST(range_allocator, merges_freed_neighbours_in_every_order) {
     int order[] = {0, 1, 2};
     do {
         range_allocator range("r", 0, 300);
-        const std::uint64_t at[] = {range.allocate(100, 1)->address, range.allocate(100, 1)->address, range.allocate(100, 1)->address};
+        const std::uint64_t at[] = {range.allocate(100, 1)->address, range.allocate(100, 1)->address,
+                                    range.allocate(100, 1)->address};
         for (const int i : order) {
             range.free(at[i]).value();
         }
@@ -35,15 +35,16 @@ TEST(range_allocator, merges_freed_neighbours_in_every_order)
     } while (std::next_permutation(order, order + 3));
 }
 
-TEST(range_allocator, says_what_was_needed_what_there_is_and_what_would_do)
-{
+TEST(range_allocator, says_what_was_needed_what_there_is_and_what_would_do) {
     range_allocator range("region activations of device DRAM", 1 << 20, 1000);
     range.allocate(600, 1, 1).value();
     const auto failed = range.allocate(500, 64, 7);
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error(), driver_error::out_of_memory);
-    for (const char* part : {"region activations", "tag 7", "needs 500 bytes", "400 of 1000 are available", "1140 bytes"}) {
-        EXPECT_NE(failed.failure().text.find(part), std::string::npos) << part << ": " << failed.failure().text;
+    for (const char* part :
+         {"region activations", "tag 7", "needs 500 bytes", "400 of 1000 are available", "1140 bytes"}) {
+        EXPECT_NE(failed.failure().text.find(part), std::string::npos)
+            << part << ": " << failed.failure().text;
     }
     range_allocator larger("r", 1 << 20, 1140), smaller("r", 1 << 20, 1139);
     larger.allocate(600, 1).value(), smaller.allocate(600, 1).value();
@@ -51,8 +52,7 @@ TEST(range_allocator, says_what_was_needed_what_there_is_and_what_would_do)
     EXPECT_FALSE(smaller.allocate(500, 64));
 }
 
-TEST(range_allocator, refuses_mistakes_of_the_caller)
-{
+TEST(range_allocator, refuses_mistakes_of_the_caller) {
     range_allocator range("r", 0, 1000);
     EXPECT_EQ(range.allocate(0).error(), driver_error::bad_argument);
     EXPECT_EQ(range.allocate(8, 48).error(), driver_error::bad_argument);
@@ -65,8 +65,7 @@ TEST(range_allocator, refuses_mistakes_of_the_caller)
     EXPECT_EQ(range.allocate(~std::uint64_t{0}).error(), driver_error::out_of_memory);
 }
 
-TEST(range_allocator, keeps_its_books_under_random_use)
-{
+TEST(range_allocator, keeps_its_books_under_random_use) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         std::mt19937_64 random(seed);
         range_allocator range("r", 4096, 1 << 16);
@@ -88,7 +87,8 @@ TEST(range_allocator, keeps_its_books_under_random_use)
                 EXPECT_LE(got->address + bytes, 4096u + (1 << 16));
                 const auto after = mine.lower_bound(got->address);
                 EXPECT_TRUE(after == mine.end() || got->address + bytes <= after->first);
-                EXPECT_TRUE(after == mine.begin() || std::prev(after)->first + std::prev(after)->second <= got->address);
+                EXPECT_TRUE(after == mine.begin() ||
+                            std::prev(after)->first + std::prev(after)->second <= got->address);
                 mine[got->address] = bytes;
             }
         }
@@ -105,8 +105,7 @@ TEST(range_allocator, keeps_its_books_under_random_use)
     }
 }
 
-TEST(device_allocator, keeps_regions_apart)
-{
+TEST(device_allocator, keeps_regions_apart) {
     compiler::device_capabilities c;
     c.regions = {{spec::region_kind::activations, 0, 1024}, {spec::region_kind::programs, 1024, 512}};
     device_allocator memory(c);

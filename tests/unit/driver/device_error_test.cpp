@@ -15,42 +15,38 @@ struct open_failure : testing::Test {
     std::vector<std::uint8_t> image{control_firmware().begin(), control_firmware().end()};
 
     driver_error error() { return device::open(door, image, options).error(); }
-    void show(std::uint32_t reg, std::uint32_t shown)
-    {
-        door.on_read = [=](std::uint32_t offset, std::uint32_t& value) { value = offset == reg ? shown : value; };
+    void show(std::uint32_t reg, std::uint32_t shown) {
+        door.on_read = [=](std::uint32_t offset, std::uint32_t& value) {
+            value = offset == reg ? shown : value;
+        };
     }
 };
 
-TEST_F(open_failure, no_device)
-{
+TEST_F(open_failure, no_device) {
     show(regs::id, ~0u);
     EXPECT_EQ(error(), driver_error::not_a_device);
     EXPECT_EQ(door.register_writes, 0u); // what is no device is not written to
 }
 
-TEST_F(open_failure, another_specification)
-{
+TEST_F(open_failure, another_specification) {
     show(regs::version, 2);
     EXPECT_EQ(error(), driver_error::version_mismatch);
 }
 
-TEST_F(open_failure, no_firmware_or_too_much)
-{
+TEST_F(open_failure, no_firmware_or_too_much) {
     image.clear();
     EXPECT_EQ(error(), driver_error::bad_firmware);
     image.resize(65537);
     EXPECT_EQ(error(), driver_error::bad_firmware);
 }
 
-TEST_F(open_failure, firmware_that_never_becomes_ready)
-{
+TEST_F(open_failure, firmware_that_never_becomes_ready) {
     image = {0x6f, 0, 0, 0}; // j .
     EXPECT_EQ(error(), driver_error::boot_timeout);
     EXPECT_FALSE(machine.registers().core_running() && machine.now() == 0);
 }
 
-TEST_F(open_failure, rings_of_impossible_size)
-{
+TEST_F(open_failure, rings_of_impossible_size) {
     for (const unsigned entries : {0u, 1u, 3u, 100u, 2048u}) {
         options = {};
         options.submission_entries = entries;
@@ -61,23 +57,24 @@ TEST_F(open_failure, rings_of_impossible_size)
     }
 }
 
-TEST_F(open_failure, rings_that_do_not_fit_host_memory)
-{
+TEST_F(open_failure, rings_that_do_not_fit_host_memory) {
     options.submission_entries = 1024;
     EXPECT_EQ(error(), driver_error::out_of_memory);
 }
 
-TEST(command_errors, say_which_command_and_why)
-{
+TEST(command_errors, say_which_command_and_why) {
     test_bench bench;
     auto bad = bench.command();
     bad.program_engine[0] = 42;
     const auto refused = bench.driver->wait(bench.driver->launch(bad).value());
     ASSERT_EQ(refused.error(), driver_error::command_failed);
-    EXPECT_EQ(refused.failure().completion->status, static_cast<std::uint8_t>(spec::command_status::bad_engine));
+    EXPECT_EQ(refused.failure().completion->status,
+              static_cast<std::uint8_t>(spec::command_status::bad_engine));
     EXPECT_EQ(refused.failure().text, "command 1: bad_engine: entry 0 holds 0x2a");
 
-    bench.machine.script = [](const engine_run&) { return engine_outcome{10, spec::engine_fault::out_of_bounds, 17, 0x1000}; };
+    bench.machine.script = [](const engine_run&) {
+        return engine_outcome{10, spec::engine_fault::out_of_bounds, 17, 0x1000};
+    };
     const auto handle = bench.driver->launch(bench.command({1})).value();
     auto dependent = bench.command();
     dependent.wait[0] = handle.sequence;
@@ -89,8 +86,7 @@ TEST(command_errors, say_which_command_and_why)
     EXPECT_TRUE(bench.driver->wait(bench.driver->launch(bench.command()).value()));
 }
 
-TEST(command_errors, a_hanging_engine_is_a_timeout_and_a_reset_helps)
-{
+TEST(command_errors, a_hanging_engine_is_a_timeout_and_a_reset_helps) {
     device_options options;
     options.submission_entries = 4;
     test_bench bench(1, options);
@@ -104,7 +100,8 @@ TEST(command_errors, a_hanging_engine_is_a_timeout_and_a_reset_helps)
     for (int i = 0; i < 3; ++i) {
         bench.driver->launch(bench.command()).value();
     }
-    EXPECT_EQ(bench.driver->launch(bench.command(), 10'000).error(), driver_error::timeout); // the ring is full
+    EXPECT_EQ(bench.driver->launch(bench.command(), 10'000).error(),
+              driver_error::timeout); // the ring is full
     EXPECT_EQ(bench.driver->wait_all(10'000).error(), driver_error::timeout);
     ASSERT_TRUE(bench.driver->reset());
     EXPECT_EQ(bench.driver->wait(handle).error(), driver_error::unknown_command);
@@ -116,8 +113,7 @@ TEST(command_errors, a_hanging_engine_is_a_timeout_and_a_reset_helps)
     EXPECT_TRUE(bench.driver->wait(fresh));
 }
 
-TEST(device_errors, a_firmware_trap_is_told_to_a_waiting_host_and_stays_until_reset)
-{
+TEST(device_errors, a_firmware_trap_is_told_to_a_waiting_host_and_stays_until_reset) {
     test_bench bench;
     bench.machine.script = [&](const engine_run&) {
         bench.machine.at(bench.machine.cycle() + 2900, [&] { bench.machine.failing_accesses = 1; });
@@ -136,8 +132,7 @@ TEST(device_errors, a_firmware_trap_is_told_to_a_waiting_host_and_stays_until_re
     EXPECT_TRUE(bench.driver->wait(bench.driver->launch(bench.command()).value()));
 }
 
-TEST(device_errors, a_refused_doorbell_is_reported_once)
-{
+TEST(device_errors, a_refused_doorbell_is_reported_once) {
     test_bench bench;
     bench.machine.script = [](const engine_run&) { return engine_outcome{5000}; };
     const auto handle = bench.driver->launch(bench.command()).value();
@@ -148,12 +143,12 @@ TEST(device_errors, a_refused_doorbell_is_reported_once)
     EXPECT_TRUE(bench.driver->wait(handle));
 }
 
-TEST(device_errors, a_completion_that_nobody_asked_for_is_a_protocol_error)
-{
+TEST(device_errors, a_completion_that_nobody_asked_for_is_a_protocol_error) {
     test_bench bench;
     const auto handle = bench.driver->launch(bench.command()).value();
     ASSERT_TRUE(bench.driver->wait(handle));
-    // A device that posts an entry by itself: the second of the completion ring, which follows the submission ring.
+    // A device that posts an entry by itself: the second of the completion ring, which follows the submission
+    // ring.
     std::vector<std::uint8_t> entry(32);
     entry[0] = 77, entry[28] = 1;
     bench.machine.write_host(64 * spec::command_bytes + 32, entry);
@@ -163,8 +158,7 @@ TEST(device_errors, a_completion_that_nobody_asked_for_is_a_protocol_error)
     EXPECT_TRUE(bench.driver->wait(bench.driver->launch(bench.command()).value()));
 }
 
-TEST(result, refuses_to_give_the_value_of_a_failure)
-{
+TEST(result, refuses_to_give_the_value_of_a_failure) {
     const result<int> failed = driver_failure{driver_error::timeout, "too late", {}};
     EXPECT_THROW((void)failed.value(), bad_result_access);
     const result<void> nothing = driver_failure{driver_error::timeout, "too late", {}};

@@ -1,4 +1,5 @@
-// Random everything between the real driver and the real firmware: latencies, durations, faults, lost and repeated messages.
+// Random everything between the real driver and the real firmware: latencies, durations, faults, lost and
+// repeated messages.
 #include <gtest/gtest.h>
 
 #include "tests/unit/driver/test_bench.h"
@@ -8,8 +9,7 @@ namespace {
 
 struct stress : testing::TestWithParam<std::uint64_t> {};
 
-TEST_P(stress, every_command_completes_as_it_must)
-{
+TEST_P(stress, every_command_completes_as_it_must) {
     const std::uint64_t seed = GetParam();
     std::mt19937_64 random(seed * 977);
     device_options options;
@@ -28,7 +28,8 @@ TEST_P(stress, every_command_completes_as_it_must)
     // The script decides from the command alone, so that the expectation can be computed beside it.
     bench.machine.script = [&](const engine_run& run) {
         const bool faults = run.command.seed == 1 && run.engine == run.command.program_engine[0];
-        return engine_outcome{bench.machine.uniform(1, 2500), faults ? spec::engine_fault::bad_shape : spec::engine_fault::none, 0, 0};
+        return engine_outcome{bench.machine.uniform(1, 2500),
+                              faults ? spec::engine_fault::bad_shape : spec::engine_fault::none, 0, 0};
     };
     struct expectation {
         command_handle handle;
@@ -38,7 +39,8 @@ TEST_P(stress, every_command_completes_as_it_must)
     std::vector<spec::command_status> history{spec::command_status::ok}; // by sequence
     for (int i = 0; i < 150; ++i) {
         const auto first = static_cast<unsigned>(random() % 7);
-        auto c = bench.command({first, (first + 1) % 7, (first + 2 + static_cast<unsigned>(random() % 3)) % 7});
+        auto c =
+            bench.command({first, (first + 1) % 7, (first + 2 + static_cast<unsigned>(random() % 3)) % 7});
         c.program_count = static_cast<std::uint8_t>(1 + random() % 3);
         c.work_base = static_cast<std::uint32_t>(random() % 6) * 4096;
         c.work_bytes = static_cast<std::uint32_t>(random() % 3) * 4096;
@@ -65,8 +67,9 @@ TEST_P(stress, every_command_completes_as_it_must)
         if (random() % 4 == 0 && !launched.empty()) { // wait for some of them on the way
             const std::size_t at = random() % launched.size();
             const auto done = bench.driver->wait(launched[at].handle, 5'000'000);
-            const auto seen = done ? spec::command_status::ok
-                                   : static_cast<spec::command_status>(done.failure().completion.value().status);
+            const auto seen =
+                done ? spec::command_status::ok
+                     : static_cast<spec::command_status>(done.failure().completion.value().status);
             EXPECT_EQ(seen, launched[at].status) << launched[at].handle.sequence;
             launched.erase(launched.begin() + static_cast<long>(at));
         }
@@ -74,7 +77,8 @@ TEST_P(stress, every_command_completes_as_it_must)
     for (const auto& each : launched) {
         const auto done = bench.driver->wait(each.handle, 5'000'000);
         ASSERT_TRUE(done || done.error() == driver_error::command_failed) << done.failure().text;
-        const auto seen = done ? spec::command_status::ok : static_cast<spec::command_status>(done.failure().completion->status);
+        const auto seen = done ? spec::command_status::ok
+                               : static_cast<spec::command_status>(done.failure().completion->status);
         EXPECT_EQ(seen, each.status) << each.handle.sequence;
     }
     EXPECT_EQ(bench.driver->in_flight(), 0u);
@@ -85,8 +89,7 @@ TEST_P(stress, every_command_completes_as_it_must)
 
 INSTANTIATE_TEST_SUITE_P(seeds, stress, testing::Range<std::uint64_t>(1, 31));
 
-TEST(interrupts, a_driver_that_loses_every_message_still_sees_every_completion)
-{
+TEST(interrupts, a_driver_that_loses_every_message_still_sees_every_completion) {
     device_options options;
     options.poll_cycles = 5000;
     test_bench bench(1, options);
@@ -96,14 +99,15 @@ TEST(interrupts, a_driver_that_loses_every_message_still_sees_every_completion)
     }
 }
 
-TEST(interrupts, without_loss_no_wait_needs_the_polling)
-{
+TEST(interrupts, without_loss_no_wait_needs_the_polling) {
     // With polling practically off, a lost interrupt would be a time-out.
     device_options options;
     options.poll_cycles = device::forever;
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         test_bench bench(seed, options);
-        bench.machine.script = [&](const engine_run&) { return engine_outcome{bench.machine.uniform(1, 1200)}; };
+        bench.machine.script = [&](const engine_run&) {
+            return engine_outcome{bench.machine.uniform(1, 1200)};
+        };
         for (int i = 0; i < 60; ++i) {
             std::vector<command_handle> burst;
             for (unsigned n = 0; n <= bench.machine.uniform(0, 5); ++n) {
@@ -116,8 +120,7 @@ TEST(interrupts, without_loss_no_wait_needs_the_polling)
     }
 }
 
-TEST(interrupts, streams_cost_few_register_accesses)
-{
+TEST(interrupts, streams_cost_few_register_accesses) {
     test_bench bench;
     bench.machine.script = [](const engine_run&) { return engine_outcome{200}; };
     const std::uint64_t writes = bench.door.register_writes;

@@ -8,8 +8,7 @@
 namespace retrace {
 namespace {
 
-TEST(device_open, reads_what_the_device_can_do)
-{
+TEST(device_open, reads_what_the_device_can_do) {
     npu_config config = test_config();
     config.array.rows = 128, config.array.columns = 64, config.array.operand_cycles = {4, 1, 2, 2, 1};
     config.vector.lanes = 16, config.psum.rows = 512, config.dma.queues = 3, config.clock_hz = 1.4e9;
@@ -35,8 +34,7 @@ TEST(device_open, reads_what_the_device_can_do)
     EXPECT_EQ(c.region(spec::region_kind::weights).bytes, 3u << 20);
 }
 
-TEST(device_open, gives_the_device_to_the_next_driver)
-{
+TEST(device_open, gives_the_device_to_the_next_driver) {
     test_bench bench;
     for (int round = 0; round < 3; ++round) {
         bench.driver.reset();
@@ -47,8 +45,7 @@ TEST(device_open, gives_the_device_to_the_next_driver)
     }
 }
 
-TEST(device, runs_commands_and_returns_their_completions)
-{
+TEST(device, runs_commands_and_returns_their_completions) {
     test_bench bench;
     const auto first = bench.driver->launch(bench.command({0, 1, 4})).value();
     auto next = bench.command({0});
@@ -63,19 +60,20 @@ TEST(device, runs_commands_and_returns_their_completions)
     EXPECT_TRUE(bench.machine.violations().empty());
 }
 
-TEST(device, waits_for_commands_in_any_order_and_tells_which_are_done)
-{
+TEST(device, waits_for_commands_in_any_order_and_tells_which_are_done) {
     test_bench bench;
-    bench.machine.script = [](const engine_run& run) { return engine_outcome{run.engine == 0 ? 30'000u : 500u}; };
-    const auto slow = bench.driver->launch(bench.command({0})).value(), fast = bench.driver->launch(bench.command({3})).value();
+    bench.machine.script = [](const engine_run& run) {
+        return engine_outcome{run.engine == 0 ? 30'000u : 500u};
+    };
+    const auto slow = bench.driver->launch(bench.command({0})).value(),
+               fast = bench.driver->launch(bench.command({3})).value();
     ASSERT_TRUE(bench.driver->wait(fast));
     EXPECT_FALSE(bench.driver->completed(slow).value());
     EXPECT_EQ(bench.driver->in_flight(), 1u);
     ASSERT_TRUE(bench.driver->wait(slow));
 }
 
-TEST(device, holds_back_when_the_ring_is_full_and_goes_around_many_times)
-{
+TEST(device, holds_back_when_the_ring_is_full_and_goes_around_many_times) {
     device_options options;
     options.submission_entries = 4, options.completion_entries = 2;
     test_bench bench(5, options);
@@ -91,8 +89,7 @@ TEST(device, holds_back_when_the_ring_is_full_and_goes_around_many_times)
     EXPECT_TRUE(bench.machine.violations().empty());
 }
 
-TEST(device, wait_all_takes_everything_and_reports_the_first_failure)
-{
+TEST(device, wait_all_takes_everything_and_reports_the_first_failure) {
     test_bench bench;
     for (int i = 0; i < 5; ++i) {
         auto c = bench.command();
@@ -108,24 +105,24 @@ TEST(device, wait_all_takes_everything_and_reports_the_first_failure)
 }
 
 /// Engine 3 copies operand 0 (host) to operand 1 (host), inverted.
-void inverting_engine(test_device& machine)
-{
+void inverting_engine(test_device& machine) {
     machine.effect = [&machine](const engine_run& run) {
         const auto& from = run.command.operands[0];
         const auto& to = run.command.operands[1];
         std::vector<std::uint8_t> bytes(from.bytes);
         for (std::uint32_t i = 0; i < from.bytes; ++i) {
-            bytes[i] = static_cast<std::uint8_t>(~machine.host_memory[from.base - spec::host_window_base + i]);
+            bytes[i] =
+                static_cast<std::uint8_t>(~machine.host_memory[from.base - spec::host_window_base + i]);
         }
         machine.write_host(to.base - spec::host_window_base, bytes);
     };
 }
 
 /// Sends a payload through the device and back; how many of `rounds` came back right.
-int payloads_right(test_bench& bench, int rounds)
-{
+int payloads_right(test_bench& bench, int rounds) {
     inverting_engine(bench.machine);
-    const auto in = bench.driver->host().allocate(4096).value(), out = bench.driver->host().allocate(4096).value();
+    const auto in = bench.driver->host().allocate(4096).value(),
+               out = bench.driver->host().allocate(4096).value();
     int right = 0;
     for (int round = 0; round < rounds; ++round) {
         for (std::size_t i = 0; i < 4096; ++i) {
@@ -133,8 +130,10 @@ int payloads_right(test_bench& bench, int rounds)
         }
         auto c = bench.command({3});
         c.operand_count = 2;
-        c.operands[0] = {in.bus_address, 4096, 1, 1, static_cast<std::uint8_t>(spec::memory_kind::host), 1, 0};
-        c.operands[1] = {out.bus_address, 4096, 2, 1, static_cast<std::uint8_t>(spec::memory_kind::host), 2, 0};
+        c.operands[0] = {
+            in.bus_address, 4096, 1, 1, static_cast<std::uint8_t>(spec::memory_kind::host), 1, 0};
+        c.operands[1] = {
+            out.bus_address, 4096, 2, 1, static_cast<std::uint8_t>(spec::memory_kind::host), 2, 0};
         const auto handle = bench.driver->launch(c);
         if (!handle || !bench.driver->wait(*handle, 200'000)) {
             return right;
@@ -148,28 +147,24 @@ int payloads_right(test_bench& bench, int rounds)
     return right;
 }
 
-TEST(memory_order, payload_before_doorbell_and_completion_before_payload)
-{
+TEST(memory_order, payload_before_doorbell_and_completion_before_payload) {
     test_bench bench;
     EXPECT_EQ(payloads_right(bench, 100), 100);
 }
 
-TEST(memory_order, the_port_notices_a_missing_write_barrier)
-{
+TEST(memory_order, the_port_notices_a_missing_write_barrier) {
     test_bench bench;
     bench.door.ignore_write_barriers = true;
     EXPECT_EQ(payloads_right(bench, 100), 0);
 }
 
-TEST(memory_order, the_port_notices_a_missing_read_barrier)
-{
+TEST(memory_order, the_port_notices_a_missing_read_barrier) {
     test_bench bench;
     bench.door.ignore_read_barriers = true;
     EXPECT_EQ(payloads_right(bench, 100), 0);
 }
 
-TEST(device, loads_programs_of_any_size)
-{
+TEST(device, loads_programs_of_any_size) {
     test_bench bench;
     const auto& region = bench.driver->capabilities().region(spec::region_kind::programs);
     std::vector<std::byte> program(3 * 4096 + 192);
@@ -184,7 +179,8 @@ TEST(device, loads_programs_of_any_size)
     const auto outside = bench.driver->load_programs(region.base + region.bytes - 64, program);
     EXPECT_EQ(outside.error(), driver_error::command_failed);
     EXPECT_EQ(bench.driver->host().range().used(), free_before);
-    EXPECT_EQ(bench.driver->load_programs(region.base, std::vector<std::byte>(1 << 20)).error(), driver_error::out_of_memory);
+    EXPECT_EQ(bench.driver->load_programs(region.base, std::vector<std::byte>(1 << 20)).error(),
+              driver_error::out_of_memory);
     EXPECT_EQ(bench.driver->load_programs(region.base, {}).error(), driver_error::bad_argument);
 }
 
@@ -200,8 +196,7 @@ struct recording_sink : trace::event_sink {
     bool wants_accesses(std::uint32_t) const override { return false; }
 };
 
-TEST(device, logs_what_it_submits_and_sees)
-{
+TEST(device, logs_what_it_submits_and_sees) {
     recording_sink sink;
     device_options options;
     options.sink = &sink, options.number = 4;
@@ -230,8 +225,7 @@ TEST(device, logs_what_it_submits_and_sees)
     EXPECT_LT((by[{1, moment::submitted}].cycle), (by[{1, moment::seen}].cycle));
 }
 
-TEST(device, tells_the_device_clock)
-{
+TEST(device, tells_the_device_clock) {
     test_bench bench;
     const std::uint64_t before = bench.machine.now(), shown = bench.driver->device_cycle();
     EXPECT_GE(shown, before);

@@ -6,8 +6,7 @@
 namespace retrace {
 
 test_port::test_port(test_device& device)
-    : device_(device), cpu_(device.host_memory.size()), synced_(device.host_memory.size())
-{
+    : device_(device), cpu_(device.host_memory.size()), synced_(device.host_memory.size()) {
     device.on_host_write = [this](std::uint64_t offset, std::span<const std::uint8_t> bytes, bool by_mover) {
         unseen_.push_back({offset, {bytes.begin(), bytes.end()}});
         if (by_mover) {
@@ -26,14 +25,12 @@ test_port::test_port(test_device& device)
     };
 }
 
-void test_port::show(std::uint64_t offset, std::span<const std::uint8_t> bytes)
-{
+void test_port::show(std::uint64_t offset, std::span<const std::uint8_t> bytes) {
     std::memcpy(cpu_.data() + offset, bytes.data(), bytes.size());
     std::memcpy(synced_.data() + offset, bytes.data(), bytes.size());
 }
 
-void test_port::write_barrier()
-{
+void test_port::write_barrier() {
     if (ignore_write_barriers) {
         return;
     }
@@ -52,8 +49,7 @@ void test_port::write_barrier()
     }
 }
 
-void test_port::read_barrier()
-{
+void test_port::read_barrier() {
     if (ignore_read_barriers) {
         return;
     }
@@ -63,15 +59,13 @@ void test_port::read_barrier()
     unseen_.clear();
 }
 
-void test_port::write_register(std::uint32_t offset, std::uint32_t value)
-{
+void test_port::write_register(std::uint32_t offset, std::uint32_t value) {
     ++register_writes;
     last_arrival_ = std::max(last_arrival_, device_.now() + device_.uniform(latency_low, latency_high));
     device_.at(last_arrival_, [=, this] { device_.registers().host_write(offset, value); });
 }
 
-std::uint32_t test_port::read_register(std::uint32_t offset)
-{
+std::uint32_t test_port::read_register(std::uint32_t offset) {
     ++register_reads;
     last_arrival_ = std::max(last_arrival_, device_.now() + device_.uniform(latency_low, latency_high));
     device_.run_until(last_arrival_);
@@ -86,8 +80,7 @@ std::uint32_t test_port::read_register(std::uint32_t offset)
     return value;
 }
 
-bool test_port::wait_interrupt(std::uint64_t cycles)
-{
+bool test_port::wait_interrupt(std::uint64_t cycles) {
     ++sleeps;
     const bool arrived = device_.run_while_not([this] { return messages_ != 0; }, cycles);
     messages_ = 0;

@@ -1,12 +1,13 @@
 #pragma once
 // host/port.h over the test device, as unkind as the contract of the port allows:
 //
-// - What the CPU writes to host memory reaches the device at the next write_barrier() and not before: a driver that forgets
-//   the barrier shows the device stale memory.
-// - What the device writes to host memory reaches the CPU at the next read_barrier(), except that the last word of each
-//   32-byte entry of the mover is visible at once: a driver that reads a completion, or the payload it covers, without a
-//   barrier after seeing the valid word reads stale memory.
-// - Register writes are posted: they arrive in order, after a random latency. A read waits for earlier writes and returns later.
+// - What the CPU writes to host memory reaches the device at the next write_barrier() and not before: a
+//   driver that forgets the barrier shows the device stale memory.
+// - What the device writes to host memory reaches the CPU at the next read_barrier(), except that the last
+//   word of each 32-byte entry of the mover is visible at once: a driver that reads a completion, or the
+//   payload it covers, without a barrier after seeing the valid word reads stale memory.
+// - Register writes are posted: they arrive in order, after a random latency. A read waits for earlier writes
+//   and returns later.
 // - Interrupt messages can be lost or repeated.
 #include <functional>
 

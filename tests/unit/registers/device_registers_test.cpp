@@ -8,20 +8,19 @@ namespace {
 namespace host = spec::host_block;
 namespace control = spec::control_block;
 
-npu_config sample()
-{
+npu_config sample() {
     npu_config c;
     c.array.rows = 128, c.array.columns = 64, c.array.fma_depth = 3, c.array.operand_cycles = {4, 1, 2, 3, 5};
     c.psum.banks = 8, c.psum.rows = 512;
     c.device_dram.capacity_bytes = std::uint64_t{6} << 30;
-    c.device_dram.regions = {{spec::region_kind::activations, 1u << 20}, {spec::region_kind::programs, 3u << 20}};
+    c.device_dram.regions = {{spec::region_kind::activations, 1u << 20},
+                             {spec::region_kind::programs, 3u << 20}};
     c.activation.lanes = 16, c.vector.lanes = 48;
     c.dma.queues = 5;
     return c;
 }
 
-TEST(device_registers, show_the_configuration_to_the_host)
-{
+TEST(device_registers, show_the_configuration_to_the_host) {
     register_file file(host::registers, host_configuration(sample()));
     EXPECT_EQ(file.get(host::array_shape), 64u << 16 | 128);
     EXPECT_EQ(file.get(host::array_timing), 2u << 8 | 3);
@@ -38,8 +37,7 @@ TEST(device_registers, show_the_configuration_to_the_host)
     EXPECT_EQ(file.get(host::region_bytes + 32), 0u);
 }
 
-TEST(device_registers, show_the_limits_to_the_control_core)
-{
+TEST(device_registers, show_the_limits_to_the_control_core) {
     register_file file(control::registers, control_configuration(sample()));
     EXPECT_EQ(file.get(control::engine_count), 8u);
     EXPECT_EQ(file.get(control::psum_bytes), 8u * 512 * 64 * 4);
@@ -48,8 +46,7 @@ TEST(device_registers, show_the_limits_to_the_control_core)
     EXPECT_EQ(file.get(control::program_bytes), 3u << 20);
 }
 
-TEST(device_registers, refuse_a_configuration_that_does_not_fit_and_name_it)
-{
+TEST(device_registers, refuse_a_configuration_that_does_not_fit_and_name_it) {
     const auto message = [](auto&& build) {
         try {
             build();

@@ -22,8 +22,7 @@ struct every_register : testing::TestWithParam<block> {
     register_file file{registers, {}};
 
     template <class F>
-    void walk(F&& visit)
-    {
+    void walk(F&& visit) {
         for (const auto& info : registers) {
             for (std::uint32_t i = 0; i < info.count; ++i) {
                 SCOPED_TRACE(std::string(info.name) + "[" + std::to_string(i) + "]");
@@ -31,19 +30,19 @@ struct every_register : testing::TestWithParam<block> {
             }
         }
     }
-    std::uint32_t read(std::uint32_t offset)
-    {
+    std::uint32_t read(std::uint32_t offset) {
         std::uint32_t value = 0;
         EXPECT_EQ(file.read(offset, value), register_status::ok);
         return value;
     }
-    void write(std::uint32_t offset, std::uint32_t value) { EXPECT_EQ(file.write(offset, value), register_status::ok); }
+    void write(std::uint32_t offset, std::uint32_t value) {
+        EXPECT_EQ(file.write(offset, value), register_status::ok);
+    }
 };
 
 std::uint32_t readable(const spec::register_info& info) { return info.ro | info.rw | info.rw1c; }
 
-TEST_P(every_register, masks_of_different_access_kinds_are_disjoint_and_cover_reset_and_configuration)
-{
+TEST_P(every_register, masks_of_different_access_kinds_are_disjoint_and_cover_reset_and_configuration) {
     walk([&](const auto& info, auto, auto) {
         EXPECT_EQ(info.ro & info.rw, 0u);
         EXPECT_EQ((info.ro | info.rw) & info.rw1c, 0u);
@@ -54,13 +53,11 @@ TEST_P(every_register, masks_of_different_access_kinds_are_disjoint_and_cover_re
     });
 }
 
-TEST_P(every_register, reads_its_reset_value)
-{
+TEST_P(every_register, reads_its_reset_value) {
     walk([&](const auto& info, auto offset, auto) { EXPECT_EQ(read(offset), info.reset); });
 }
 
-TEST_P(every_register, takes_each_written_bit_only_where_it_is_rw)
-{
+TEST_P(every_register, takes_each_written_bit_only_where_it_is_rw) {
     walk([&](const auto& info, auto offset, auto) {
         for (unsigned bit = 0; bit < 32; ++bit) {
             const std::uint32_t mask = 1u << bit;
@@ -68,13 +65,13 @@ TEST_P(every_register, takes_each_written_bit_only_where_it_is_rw)
             write(offset, mask);
             EXPECT_EQ(read(offset), (info.reset & ~info.rw) | (mask & info.rw)) << bit;
             write(offset, ~mask);
-            EXPECT_EQ(read(offset), (info.reset & ~info.rw & ~(info.rw1c & ~mask)) | (~mask & info.rw)) << bit;
+            EXPECT_EQ(read(offset), (info.reset & ~info.rw & ~(info.rw1c & ~mask)) | (~mask & info.rw))
+                << bit;
         }
     });
 }
 
-TEST_P(every_register, clears_rw1c_bits_by_ones_and_keeps_them_under_zeros)
-{
+TEST_P(every_register, clears_rw1c_bits_by_ones_and_keeps_them_under_zeros) {
     walk([&](const auto& info, auto offset, auto) {
         for (unsigned bit = 0; bit < 32; ++bit) {
             const std::uint32_t mask = 1u << bit;
@@ -88,8 +85,7 @@ TEST_P(every_register, clears_rw1c_bits_by_ones_and_keeps_them_under_zeros)
     });
 }
 
-TEST_P(every_register, hardware_sets_every_readable_bit_and_no_other)
-{
+TEST_P(every_register, hardware_sets_every_readable_bit_and_no_other) {
     walk([&](const auto& info, auto offset, auto) {
         file.set(offset, ~0u);
         EXPECT_EQ(read(offset), readable(info));
@@ -101,8 +97,7 @@ TEST_P(every_register, hardware_sets_every_readable_bit_and_no_other)
     });
 }
 
-TEST_P(every_register, changes_no_neighbour)
-{
+TEST_P(every_register, changes_no_neighbour) {
     std::map<std::uint32_t, std::uint32_t> expected;
     std::mt19937 random(1);
     walk([&](const auto& info, auto offset, auto) {
@@ -115,13 +110,12 @@ TEST_P(every_register, changes_no_neighbour)
     }
 }
 
-TEST_P(every_register, refuses_offsets_without_a_register_and_unaligned_ones)
-{
+TEST_P(every_register, refuses_offsets_without_a_register_and_unaligned_ones) {
     std::set<std::uint32_t> known;
     walk([&](const auto&, auto offset, auto) { EXPECT_TRUE(known.insert(offset).second); });
     for (std::uint32_t offset = 0; offset < 0x800; ++offset) {
         std::uint32_t value = 123;
-        const register_status expected = offset % 4 != 0      ? register_status::unaligned
+        const register_status expected = offset % 4 != 0       ? register_status::unaligned
                                          : known.count(offset) ? register_status::ok
                                                                : register_status::bad_offset;
         EXPECT_EQ(file.read(offset, value), expected) << offset;
@@ -136,8 +130,7 @@ TEST_P(every_register, refuses_offsets_without_a_register_and_unaligned_ones)
     EXPECT_THROW(file.set(0x7fc, 0), std::logic_error);
 }
 
-TEST_P(every_register, calls_the_hook_exactly_where_a_side_effect_is_marked)
-{
+TEST_P(every_register, calls_the_hook_exactly_where_a_side_effect_is_marked) {
     std::vector<register_file::access> calls;
     file.set_hook([&](const register_file::access& access) {
         calls.push_back(access);
@@ -161,8 +154,7 @@ TEST_P(every_register, calls_the_hook_exactly_where_a_side_effect_is_marked)
     });
 }
 
-TEST_P(every_register, keeps_its_value_when_the_hook_refuses)
-{
+TEST_P(every_register, keeps_its_value_when_the_hook_refuses) {
     walk([&](const auto&, auto offset, auto) { file.set(offset, 0x5a5a5a5a); });
     file.set_hook([](const register_file::access&) { return register_status::refused; });
     walk([&](const auto& info, auto offset, auto) {
@@ -177,8 +169,7 @@ TEST_P(every_register, keeps_its_value_when_the_hook_refuses)
     });
 }
 
-TEST_P(every_register, carries_configuration_through_reset)
-{
+TEST_P(every_register, carries_configuration_through_reset) {
     std::vector<register_value> configuration;
     walk([&](const auto& info, auto offset, auto) {
         if (info.config != 0) {
@@ -197,8 +188,7 @@ TEST_P(every_register, carries_configuration_through_reset)
     }
 }
 
-TEST_P(every_register, takes_configuration_only_where_the_table_has_it)
-{
+TEST_P(every_register, takes_configuration_only_where_the_table_has_it) {
     walk([&](const auto& info, auto offset, auto) {
         for (unsigned bit = 0; bit < 32; ++bit) {
             const register_value one{offset, 1u << bit};
@@ -218,8 +208,7 @@ INSTANTIATE_TEST_SUITE_P(blocks, every_register,
                                          block{"control", spec::control_block::registers}),
                          [](const auto& info) { return info.param.name; });
 
-TEST(register_file, shows_what_the_hook_stores_before_a_read)
-{
+TEST(register_file, shows_what_the_hook_stores_before_a_read) {
     register_file file(spec::host_block::registers, {});
     std::uint32_t counter = 7;
     file.set_hook([&](const register_file::access& access) {
@@ -233,19 +222,19 @@ TEST(register_file, shows_what_the_hook_stores_before_a_read)
     EXPECT_EQ(value, 8u);
 }
 
-TEST(register_file, accesses_fields)
-{
+TEST(register_file, accesses_fields) {
     namespace regs = spec::host_block;
     register_file file(regs::registers, {});
     file.set_field(regs::array_shape, regs::array_shape_columns_mask, regs::array_shape_columns_shift, 128);
     file.set_field(regs::array_shape, regs::array_shape_rows_mask, regs::array_shape_rows_shift, 32);
     EXPECT_EQ(file.get(regs::array_shape), 128u << 16 | 32);
-    EXPECT_EQ(file.field(regs::array_shape, regs::array_shape_columns_mask, regs::array_shape_columns_shift), 128u);
+    EXPECT_EQ(file.field(regs::array_shape, regs::array_shape_columns_mask, regs::array_shape_columns_shift),
+              128u);
 }
 
-TEST(register_file, refuses_a_table_that_contradicts_itself)
-{
-    const spec::register_info same[] = {{"a", 0, 1, 4, 1, 0, 0, 0, 0, 0, false}, {"b", 0, 1, 4, 1, 0, 0, 0, 0, 0, false}};
+TEST(register_file, refuses_a_table_that_contradicts_itself) {
+    const spec::register_info same[] = {{"a", 0, 1, 4, 1, 0, 0, 0, 0, 0, false},
+                                        {"b", 0, 1, 4, 1, 0, 0, 0, 0, 0, false}};
     EXPECT_THROW(register_file(same, {}), register_config_error);
     const spec::register_info crooked[] = {{"a", 2, 1, 4, 1, 0, 0, 0, 0, 0, false}};
     EXPECT_THROW(register_file(crooked, {}), register_config_error);

@@ -1,4 +1,4 @@
-// Codes that exist twice, in the generated specification and in kernel-free C++ that must not depend on it for its meaning.
+// Codes that exist twice: in the generated specification, and in arithmetic that is meaningful without it.
 #include <gtest/gtest.h>
 
 #include <string_view>
@@ -14,8 +14,9 @@ template <typename Spec, typename Own>
 void expect_same_codes(unsigned spec_count, unsigned own_count) {
     ASSERT_EQ(spec_count, own_count);
     for (unsigned code = 0; code < spec_count; ++code) {
-        EXPECT_EQ(spec::name_of(static_cast<Spec>(code)), std::string_view(name_of(static_cast<Own>(code)))) << code;
-        EXPECT_NE(spec::name_of(static_cast<Spec>(code)), "?") << code;
+        const std::string_view specified = spec::name_of(static_cast<Spec>(code));
+        EXPECT_EQ(specified, name_of(static_cast<Own>(code))) << code;
+        EXPECT_NE(specified, "?") << code;
     }
 }
 
@@ -24,7 +25,8 @@ TEST(codes, number_formats_of_the_specification_are_those_of_the_arithmetic) {
 }
 
 TEST(codes, activation_functions_of_the_specification_are_those_of_the_arithmetic) {
-    expect_same_codes<spec::activation_function, unary_function>(spec::activation_function_count, unary_function_count);
+    expect_same_codes<spec::activation_function, unary_function>(spec::activation_function_count,
+                                                                 unary_function_count);
 }
 
 TEST(codes, a_name_belongs_to_no_code_beyond_the_last) {

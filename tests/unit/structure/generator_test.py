@@ -1,4 +1,4 @@
-"""The generator refuses a specification that contradicts itself, with one line that names the entry; and repeats itself otherwise."""
+"""The generator refuses a specification that contradicts itself, with one line that names the entry."""
 import os
 import tempfile
 import unittest

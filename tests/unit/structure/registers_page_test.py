@@ -15,7 +15,7 @@ class registers_page(unittest.TestCase):
                 fresh = stream.read()
         with open(os.path.join(ROOT, "hw", "registers.md"), encoding="utf-8") as stream:
             committed = stream.read()
-        self.assertTrue(committed == fresh, "hw/registers.md differs from the specification; after a build take over the new page with\n"
+        self.assertTrue(committed == fresh, "hw/registers.md differs from the specification; after a build take it over:\n"
                                             "    cp build/default/generated/hw/spec/tables.md hw/registers.md")
 
 

@@ -11,8 +11,8 @@ YAML_FILES = ("registers.yaml", "isa.yaml", "limits.yaml")
 
 def generate(spec_folder, output_folder):
     """Exit code and standard error of the generator."""
-    done = subprocess.run([sys.executable, "-B", os.path.join(SPEC, "generate.py"), spec_folder, output_folder], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    command = [sys.executable, "-B", os.path.join(SPEC, "generate.py"), spec_folder, output_folder]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
 
 

@@ -24,24 +24,20 @@ constexpr std::uint32_t host_settings[] = {
 control_block::control_block(const npu_config& config, control_environment& environment)
     : environment_(environment), host_(host::registers, host_configuration(config)),
       core_(control::registers, control_configuration(config)), engines_(engine_count(config)),
-      tcm_bytes_(config.control_core.memory_bytes)
-{
+      tcm_bytes_(config.control_core.memory_bytes) {
     host_.set_hook([this](const register_file::access& access) { return on_host(access); });
     core_.set_hook([this](const register_file::access& access) { return on_core(access); });
 }
 
-register_status control_block::host_read(std::uint32_t offset, std::uint32_t& value)
-{
+register_status control_block::host_read(std::uint32_t offset, std::uint32_t& value) {
     return offset >= spec::firmware_window ? window_access(offset, false, value) : host_.read(offset, value);
 }
 
-register_status control_block::host_write(std::uint32_t offset, std::uint32_t value)
-{
+register_status control_block::host_write(std::uint32_t offset, std::uint32_t value) {
     return offset >= spec::firmware_window ? window_access(offset, true, value) : host_.write(offset, value);
 }
 
-register_status control_block::window_access(std::uint32_t offset, bool is_write, std::uint32_t& value)
-{
+register_status control_block::window_access(std::uint32_t offset, bool is_write, std::uint32_t& value) {
     const auto at = offset - static_cast<std::uint32_t>(spec::firmware_window);
     if (!is_write) {
         value = 0;
@@ -68,8 +64,7 @@ register_status control_block::window_access(std::uint32_t offset, bool is_write
     return register_status::ok;
 }
 
-register_status control_block::on_host(const register_file::access& access)
-{
+register_status control_block::on_host(const register_file::access& access) {
     if (!access.is_write) {
         if (access.offset == host::cycle_low) {
             latch_cycle(host_, host::cycle_low, host::cycle_high);
@@ -103,8 +98,7 @@ register_status control_block::on_host(const register_file::access& access)
 
 // ---- reset
 
-void control_block::set_run(bool run)
-{
+void control_block::set_run(bool run) {
     if (run == running_) {
         return;
     }
@@ -115,8 +109,7 @@ void control_block::set_run(bool run)
     environment_.core_reset(run);
 }
 
-void control_block::stop_everything()
-{
+void control_block::stop_everything() {
     for (unsigned e = 0; e < engines_; ++e) {
         if (busy(e)) {
             environment_.engine_abort(e);
@@ -144,13 +137,13 @@ void control_block::stop_everything()
 
 // ---- rings
 
-control_block::ring control_block::host_ring(std::uint32_t base_low, std::uint32_t base_high, std::uint32_t entries) const
-{
+control_block::ring control_block::host_ring(std::uint32_t base_low, std::uint32_t base_high,
+                                             std::uint32_t entries) const {
     return {std::uint64_t{host_.get(base_high)} << 32 | host_.get(base_low), host_.get(entries)};
 }
 
-spec::ring_error control_block::check_doorbell(std::uint32_t tail, const ring& submission, const ring& completion) const
-{
+spec::ring_error control_block::check_doorbell(std::uint32_t tail, const ring& submission,
+                                               const ring& completion) const {
     if ((host_.get(host::status) & host::status_trapped_mask) != 0) {
         return spec::ring_error::firmware_trap;
     }
@@ -174,8 +167,7 @@ spec::ring_error control_block::check_doorbell(std::uint32_t tail, const ring& s
     return asked < held || asked > submission.entries ? spec::ring_error::bad_tail : spec::ring_error::none;
 }
 
-void control_block::ring_doorbell(std::uint32_t tail)
-{
+void control_block::ring_doorbell(std::uint32_t tail) {
     ring submission, completion;
     if (rings_taken_) {
         submission = {1, core_.get(control::sq_entries)};
@@ -197,8 +189,7 @@ void control_block::ring_doorbell(std::uint32_t tail)
     raise_event(control::event_doorbell_mask);
 }
 
-void control_block::take_over(const ring& submission, const ring& completion)
-{
+void control_block::take_over(const ring& submission, const ring& completion) {
     rings_taken_ = true;
     core_.set(control::sq_base_low, static_cast<std::uint32_t>(submission.base));
     core_.set(control::sq_base_high, static_cast<std::uint32_t>(submission.base >> 32));
@@ -212,10 +203,11 @@ void control_block::report_ring_error(std::uint32_t word) { host_.set(host::ring
 
 // ---- interrupt messages
 
-bool control_block::message_pending() const { return (host_.get(host::irq_status) & host_.get(host::irq_enable)) != 0; }
+bool control_block::message_pending() const {
+    return (host_.get(host::irq_status) & host_.get(host::irq_enable)) != 0;
+}
 
-void control_block::raise_cause(std::uint32_t bits)
-{
+void control_block::raise_cause(std::uint32_t bits) {
     const bool before = message_pending();
     host_.set(host::irq_status, bits, bits);
     if (!before && message_pending()) {
@@ -223,8 +215,7 @@ void control_block::raise_cause(std::uint32_t bits)
     }
 }
 
-void control_block::send_message()
-{
+void control_block::send_message() {
     const std::uint64_t address =
         std::uint64_t{host_.get(host::msi_address_high)} << 32 | host_.get(host::msi_address_low);
     if (address != 0) {
@@ -232,8 +223,7 @@ void control_block::send_message()
     }
 }
 
-void control_block::latch_cycle(register_file& file, std::uint32_t low, std::uint32_t high)
-{
+void control_block::latch_cycle(register_file& file, std::uint32_t low, std::uint32_t high) {
     const std::uint64_t now = environment_.cycle();
     file.set(low, static_cast<std::uint32_t>(now));
     file.set(high, static_cast<std::uint32_t>(now >> 32));

@@ -1,21 +1,25 @@
 #pragma once
-// Both register blocks of a device as one thing, without a simulation kernel: what the driver sees (host block and firmware
-// window) and what the control core sees, and all that happens between them.
+// Both register blocks of a device as one thing, without a simulation kernel: what the driver sees (host
+// block and firmware window) and what the control core sees, and all that happens between them.
 //
 // Rules that the tables do not show
-// - Rings. The doorbell checks base (not 0) and entries (a power of two, 2..1024) of both rings, that the tail is below
-//   2 * entries, moves forward only and leaves at most `entries` entries between head and tail. A refused doorbell sets
-//   ring_error and the interrupt cause `error` and changes nothing else. The first accepted doorbell after the core left
-//   reset takes the ring geometry over; later writes to base and entries count only after the next reset.
-// - Interrupt messages. One is sent when irq_status & irq_enable becomes non-zero, and again when a host write to either
-//   register leaves it non-zero. A host that clears a cause, reads irq_status back (which flushes the write) and only then
-//   looks at the completion ring cannot miss anything: what came before the clear is in the ring, what comes after sends a
-//   message. Nothing is sent while the message address is 0.
-// - control.run = 0 aborts every running engine, ends open contexts with status engine_fault, and brings everything to its
-//   reset values except what the host wrote: ring geometry, interrupt enables, message address and data.
-// - The firmware window: private memory from spec::tcm_base on, in words. Writable only while the core is held in reset.
-// - A mistake of the firmware (starting a busy or missing engine, beginning a running context, ending an idle one, a second
-//   copy of the mover, a copy of 0 or more than 4096 bytes) is refused: an access fault of the core.
+// - Rings. The doorbell checks base (not 0) and entries (a power of two, 2..1024) of both rings, that the
+//   tail is below 2 * entries, moves forward only and leaves at most `entries` entries between head and tail.
+//   A refused doorbell sets ring_error and the interrupt cause `error` and changes nothing else. The first
+//   accepted doorbell after the core left reset takes the ring geometry over; later writes to base and
+//   entries count only after the next reset.
+// - Interrupt messages. One is sent when irq_status & irq_enable becomes non-zero, and again when a host
+//   write to either register leaves it non-zero. A host that clears a cause, reads irq_status back (which
+//   flushes the write) and only then looks at the completion ring cannot miss anything: what came before the
+//   clear is in the ring, what comes after sends a message. Nothing is sent while the message address is 0.
+// - control.run = 0 aborts every running engine, ends open contexts with status engine_fault, and brings
+//   everything to its reset values except what the host wrote: ring geometry, interrupt enables, message
+//   address and data.
+// - The firmware window: private memory from spec::tcm_base on, in words. Writable only while the core is
+//   held in reset.
+// - A mistake of the firmware (starting a busy or missing engine, beginning a running context, ending an idle
+//   one, a second copy of the mover, a copy of 0 or more than 4096 bytes) is refused: an access fault of the
+//   core.
 //
 // Not modelled: bus latency (the owner's), accesses other than whole words (the owner refuses them).
 #include <array>
@@ -38,11 +42,15 @@ public:
     register_status host_read(std::uint32_t offset, std::uint32_t& value);
     register_status host_write(std::uint32_t offset, std::uint32_t value);
     /// The control core's accesses: byte offset from spec::control_base.
-    register_status core_read(std::uint32_t offset, std::uint32_t& value) { return core_.read(offset, value); }
-    register_status core_write(std::uint32_t offset, std::uint32_t value) { return core_.write(offset, value); }
+    register_status core_read(std::uint32_t offset, std::uint32_t& value) {
+        return core_.read(offset, value);
+    }
+    register_status core_write(std::uint32_t offset, std::uint32_t value) {
+        return core_.write(offset, value);
+    }
 
-    /// The program that engine_start() began has ended: fault none, or why and where it stopped. Throws std::logic_error
-    /// when that engine is not running: a fault of the model.
+    /// The program that engine_start() began has ended: fault none, or why and where it stopped. Throws
+    /// std::logic_error when that engine is not running: a fault of the model.
     void engine_finished(unsigned engine, spec::engine_fault fault, std::uint32_t pc, std::uint32_t detail);
     void mover_finished(bool ok);
 

@@ -16,8 +16,7 @@ constexpr std::uint32_t max_move_bytes = 4096; // registers.yaml, mover_control
 
 } // namespace
 
-register_status control_block::on_core(const register_file::access& access)
-{
+register_status control_block::on_core(const register_file::access& access) {
     if (access.offset >= control::engine_program) {
         return on_engine(access);
     }
@@ -62,8 +61,7 @@ register_status control_block::on_core(const register_file::access& access)
     return register_status::ok;
 }
 
-register_status control_block::on_engine(const register_file::access& access)
-{
+register_status control_block::on_engine(const register_file::access& access) {
     if (!access.is_write) {
         return register_status::ok;
     }
@@ -78,14 +76,12 @@ register_status control_block::on_engine(const register_file::access& access)
 
 // ---- events
 
-void control_block::raise_event(std::uint32_t bits)
-{
+void control_block::raise_event(std::uint32_t bits) {
     core_.set(control::event, bits, bits);
     update_core_interrupt();
 }
 
-void control_block::update_core_interrupt()
-{
+void control_block::update_core_interrupt() {
     const bool level = (core_.get(control::event) & core_.get(control::event_enable)) != 0;
     if (level != core_interrupt_) {
         core_interrupt_ = level;
@@ -95,21 +91,20 @@ void control_block::update_core_interrupt()
 
 // ---- mover
 
-register_status control_block::start_mover(std::uint32_t word)
-{
+register_status control_block::start_mover(std::uint32_t word) {
     const std::uint32_t bytes = word & control::mover_control_bytes_mask;
     if (mover_busy_ || bytes == 0 || bytes > max_move_bytes) {
         return register_status::refused;
     }
     mover_busy_ = true;
     core_.set(control::mover_status, control::mover_status_busy_mask);
-    environment_.mover_start(std::uint64_t{core_.get(control::mover_host_high)} << 32 | core_.get(control::mover_host_low),
-                             core_.get(control::mover_local), bytes, (word & control::mover_control_to_host_mask) != 0);
+    environment_.mover_start(
+        std::uint64_t{core_.get(control::mover_host_high)} << 32 | core_.get(control::mover_host_low),
+        core_.get(control::mover_local), bytes, (word & control::mover_control_to_host_mask) != 0);
     return register_status::ok;
 }
 
-void control_block::mover_finished(bool ok)
-{
+void control_block::mover_finished(bool ok) {
     if (!mover_busy_) {
         throw std::logic_error("control block: the mover finished a copy that nobody started");
     }
@@ -120,10 +115,11 @@ void control_block::mover_finished(bool ok)
 
 // ---- engines
 
-bool control_block::busy(unsigned engine) const { return (core_.get(control::engines_busy) >> engine & 1) != 0; }
+bool control_block::busy(unsigned engine) const {
+    return (core_.get(control::engines_busy) >> engine & 1) != 0;
+}
 
-register_status control_block::start_engine(unsigned engine, unsigned context)
-{
+register_status control_block::start_engine(unsigned engine, unsigned context) {
     if (engine >= engines_ || busy(engine) || !context_open_[context]) {
         return register_status::refused;
     }
@@ -137,14 +133,16 @@ register_status control_block::start_engine(unsigned engine, unsigned context)
     return register_status::ok;
 }
 
-void control_block::engine_finished(unsigned engine, spec::engine_fault fault, std::uint32_t pc, std::uint32_t detail)
-{
+void control_block::engine_finished(unsigned engine, spec::engine_fault fault, std::uint32_t pc,
+                                    std::uint32_t detail) {
     if (engine >= engines_ || !busy(engine)) {
-        throw std::logic_error(fmt::format("control block: engine {} finished, but it is not running", engine));
+        throw std::logic_error(
+            fmt::format("control block: engine {} finished, but it is not running", engine));
     }
     const std::uint32_t at = engine * control::engine_program_stride;
     core_.set(control::engines_busy, 0, 1u << engine);
-    core_.set(control::engine_status + at, static_cast<std::uint32_t>(fault) << control::engine_status_fault_shift);
+    core_.set(control::engine_status + at, static_cast<std::uint32_t>(fault)
+                                               << control::engine_status_fault_shift);
     core_.set(control::engine_pc + at, pc);
     core_.set(control::engine_detail + at, detail);
     core_.set(control::engines_done, 1u << engine, 1u << engine);
@@ -153,8 +151,7 @@ void control_block::engine_finished(unsigned engine, spec::engine_fault fault, s
 
 // ---- contexts
 
-register_status control_block::begin_context(std::uint32_t address)
-{
+register_status control_block::begin_context(std::uint32_t address) {
     const std::uint32_t context = core_.get(control::context_select);
     spec::command command;
     const auto bytes = std::span(reinterpret_cast<std::uint8_t*>(&command), sizeof command);
@@ -166,8 +163,7 @@ register_status control_block::begin_context(std::uint32_t address)
     return register_status::ok;
 }
 
-register_status control_block::end_context(std::uint32_t status)
-{
+register_status control_block::end_context(std::uint32_t status) {
     const std::uint32_t context = core_.get(control::context_select);
     if (!context_open_[context] || status >= spec::command_status_count) {
         return register_status::refused;

@@ -24,8 +24,9 @@ number_format checked_format(std::uint8_t code) {
 }
 
 bool is_copy_of_int32(const spec::matrix_instruction& i) {
-    return i.source_format == static_cast<unsigned>(number_format::int32) && i.result_format == i.source_format &&
-           i.function == static_cast<unsigned>(unary_function::identity);
+    // No arithmetic: what asks for some is no copy.
+    return i.source_format == static_cast<unsigned>(number_format::int32) && i.result_format == i.source_format && i.flags == 0 &&
+           i.function == static_cast<unsigned>(unary_function::identity) && i.scale == std::bit_cast<std::uint32_t>(1.0f);
 }
 
 std::uint32_t nan_or(float value) {
@@ -188,6 +189,8 @@ elementwise_shape shape_of(const spec::matrix_instruction& i) {
             refuse(engine_fault::bad_format, i.result_format);
         return {i.rows, a_bytes, 0, 0, i.rows, 4, false};
     case opcode::reduce_columns:
+        if (i.function != static_cast<unsigned>(vector_operation::add))
+            refuse(engine_fault::bad_shape, i.function);
         if (to != number_format::fp32)
             refuse(engine_fault::bad_format, i.result_format);
         return {i.rows, a_bytes, 0, 0, 1, std::uint64_t{i.columns} * 4, (i.flags & spec::reduce_columns_accumulate) != 0};
