@@ -42,7 +42,7 @@ pkg_check_modules(SYSTEMC REQUIRED IMPORTED_TARGET systemc)
 # libsystemc is built for C++17 and checks the language version at link time: tell its headers so (toolchain fact).
 add_library(retrace_systemc INTERFACE)
 target_link_libraries(retrace_systemc INTERFACE PkgConfig::SYSTEMC)
-target_compile_definitions(retrace_systemc INTERFACE SC_CPLUSPLUS=201703L)
+target_compile_definitions(retrace_systemc INTERFACE SC_CPLUSPLUS=201703L SC_INCLUDE_DYNAMIC_PROCESSES)
 target_compile_options(retrace_systemc INTERFACE -Wno-unused-parameter)
 
 # The generator needs a Python that has yaml; `python3` on PATH may be another interpreter without it.

@@ -30,7 +30,8 @@ public:
         for (std::uint32_t blocks = first_blocks();; blocks *= 2) {
             const auto rows = static_cast<std::uint32_t>(ceil_div(shape_.m, std::min(blocks, shape_.m)));
             with_rows(rows, static_cast<std::uint32_t>(ceil_div(shape_.m, rows)));
-            // Without a second weight register every tile pays its whole fill; a wish for a block size is one as well.
+            // Without a second weight register every tile pays its whole fill; a wish for a block size is one
+            // as well.
             const bool largest_wins = device_.weight_registers < 2 || budget_.block_rows;
             if (rows == 1 || (largest_wins && best_))
                 break;
@@ -56,15 +57,24 @@ private:
         return static_cast<std::uint32_t>(ceil_div(shape_.m, rows));
     }
 
+    /// Smaller chunks let the first tile start earlier, but rows of less than a few bursts travel badly:
+    /// below `shortest` only what would not fit otherwise is cut. In place, a block is read in whole rows if
+    /// at all possible.
     void with_rows(std::uint32_t rows, std::uint32_t blocks) {
+        constexpr std::uint64_t shortest = 1024;
         std::uint32_t last = 0;
+        const std::uint32_t feasible_before = feasible_;
         for (std::uint64_t parts = 1;; parts *= 2) {
             const auto chunk = static_cast<std::uint32_t>(
-                parts == 1 ? shape_.k
-                           : std::min<std::uint64_t>(shape_.k, align(ceil_div(shape_.k, parts), device_.rows)));
+                parts == 1
+                    ? shape_.k
+                    : std::min<std::uint64_t>(shape_.k, align(ceil_div(shape_.k, parts), device_.rows)));
+            const bool is_short = shape_.in_place || shape_.a_transposed || chunk * source_bytes_ < shortest;
+            if (parts > 1 && is_short && feasible_ != feasible_before)
+                break;
             if (chunk != last)
-                with_chunk({rows, blocks, chunk, static_cast<std::uint32_t>(ceil_div(shape_.k, chunk)), panels_, 0, 0, 0, 0,
-                            0, false, false});
+                with_chunk({rows, blocks, chunk, static_cast<std::uint32_t>(ceil_div(shape_.k, chunk)),
+                            panels_, 0, 0, 0, 0, 0, false, false});
             last = chunk;
             if (chunk <= device_.rows)
                 break;
@@ -72,7 +82,8 @@ private:
     }
 
     void with_chunk(candidate c) {
-        // A: a whole block and the next one, a whole block, or chunks as they come (loaded again for every panel).
+        // A: a whole block and the next one, a whole block, or chunks as they come (loaded again for every
+        // panel).
         const std::uint32_t all = c.blocks * c.chunks;
         with_a(c, true, std::min(2 * c.chunks, all));
         with_a(c, true, c.chunks);
@@ -107,27 +118,38 @@ private:
         minimum_ = std::min(minimum_, bytes);
         if (bytes > budget_.work_bytes)
             return;
-        const std::uint64_t cycles = cost(c);
+        ++feasible_;
+        // Fewer, larger tiles make shorter programs: a tile must save a few cycles to be worth its
+        // instructions.
+        const std::uint64_t estimate = cost(c), tiles = c.blocks * panels_ * ceil_div(shape_.k, device_.rows);
+        const std::uint64_t cycles = estimate + 8 * tiles;
         if (!best_ || cycles < best_cycles_ || (cycles == best_cycles_ && bytes < best_bytes_)) {
             best_ = c;
             best_cycles_ = cycles;
+            best_estimate_ = estimate;
             best_bytes_ = bytes;
         }
     }
 
-    std::uint64_t group_columns(const candidate& c) const { return std::min<std::uint64_t>(shape_.n, std::uint64_t{c.group} * panel_); }
+    std::uint64_t group_columns(const candidate& c) const {
+        return std::min<std::uint64_t>(shape_.n, std::uint64_t{c.group} * panel_);
+    }
 
-    /// How buffers keep apart: an engine's burst holds the banks of its whole operand, so agents that work at the same time should meet
-    /// in none. `halves`: what is filled and what is used of a ring are in different banks; `rings`: at least every ring starts a bank.
+    /// How buffers keep apart: an engine's burst holds the banks of its whole operand, so agents that work at
+    /// the same time should meet in none. `halves`: what is filled and what is used of a ring are in
+    /// different banks; `rings`: at least every ring starts a bank.
     enum class spread { packed, rings, halves };
 
     /// Places every buffer and returns the end.
     std::uint64_t layout(const candidate& c, spread apart, blocking* out) const {
-        const std::uint64_t bank = std::max<std::uint64_t>(line, align(device_.state_buffer_bank_bytes(), line));
+        const std::uint64_t bank =
+            std::max<std::uint64_t>(line, align(device_.state_buffer_bank_bytes(), line));
         std::uint64_t at = align(budget_.work_offset, line);
-        const auto ring = [&](std::uint32_t slots, std::uint64_t bytes, std::uint32_t half, std::vector<std::uint32_t>* into) {
+        const auto ring = [&](std::uint32_t slots, std::uint64_t bytes, std::uint32_t half,
+                              std::vector<std::uint32_t>* into) {
             for (std::uint32_t s = 0; s < slots; ++s) {
-                const bool new_bank = apart == spread::halves ? s % half == 0 : apart == spread::rings && s == 0;
+                const bool new_bank =
+                    apart == spread::halves ? s % half == 0 : apart == spread::rings && s == 0;
                 at = align(at, new_bank ? bank : line);
                 if (into)
                     into->push_back(static_cast<std::uint32_t>(at));
@@ -141,8 +163,8 @@ private:
         if (shape_.has_mask())
             ring(c.result_slots, rows * columns * source_bytes_, 1, out ? &out->mask_slots : nullptr);
         // Column sums read whole panels for long; the array takes short tiles of another half meanwhile.
-        ring(c.b_slots, std::uint64_t{c.chunk} * panel_ * source_bytes_, shape_.column_sums ? (c.b_slots + 1) / 2 : c.b_slots,
-             out ? &out->b_slots : nullptr);
+        ring(c.b_slots, std::uint64_t{c.chunk} * panel_ * source_bytes_,
+             shape_.column_sums ? (c.b_slots + 1) / 2 : c.b_slots, out ? &out->b_slots : nullptr);
         at = align(at, line);
         if (shape_.has_bias()) {
             if (out)
@@ -157,7 +179,8 @@ private:
         return at;
     }
 
-    /// Busiest agent, plus what nothing can hide: the first loads, the last store, and rings without a second slot.
+    /// Busiest agent, plus what nothing can hide: the first loads, the last store, and rings without a second
+    /// slot.
     std::uint64_t cost(const candidate& c) const {
         const std::uint64_t tails = ceil_div(shape_.k, device_.rows);
         const std::uint32_t last = shape_.m - (c.blocks - 1) * c.block_rows;
@@ -168,14 +191,17 @@ private:
         const std::uint64_t transposed = std::min(dram, std::uint64_t{device_.transpose_bytes_per_cycle});
         const std::uint64_t k_by_n = std::uint64_t{shape_.k} * shape_.n * source_bytes_;
         const std::uint64_t m_by_k = std::uint64_t{shape_.m} * shape_.k * source_bytes_;
-        const std::uint64_t load_b = (c.b_resident ? 1 : c.blocks) * k_by_n / (shape_.b_transposed ? transposed : dram);
-        const std::uint64_t load_a = (c.a_resident ? 1 : panels_) * m_by_k / (shape_.a_transposed ? transposed : dram);
-        const std::uint64_t mask = shape_.has_mask() ? std::uint64_t{shape_.m} * shape_.n * source_bytes_ / dram : 0;
+        const std::uint64_t load_b =
+            (c.b_resident ? 1 : c.blocks) * k_by_n / (shape_.b_transposed ? transposed : dram);
+        const std::uint64_t load_a =
+            (c.a_resident ? 1 : panels_) * m_by_k / (shape_.a_transposed ? transposed : dram);
+        const std::uint64_t mask =
+            shape_.has_mask() ? std::uint64_t{shape_.m} * shape_.n * source_bytes_ / dram : 0;
         const std::uint64_t out_rate = shape_.result_to_host ? device_.link_bytes_per_cycle : dram;
         const std::uint64_t store = std::uint64_t{shape_.m} * shape_.n * result_bytes_ / out_rate;
         const std::uint64_t lanes = shape_.has_mask() ? device_.vector_lanes : device_.activation_lanes;
-        const std::uint64_t narrow = shape_.m * panels_ * ceil_div(panel_, lanes) +
-                                     c.blocks * panels_ * device_.engine_latency_cycles;
+        const std::uint64_t narrow =
+            shape_.m * panels_ * ceil_div(panel_, lanes) + c.blocks * panels_ * device_.engine_latency_cycles;
         std::uint64_t total = std::max({pe, load_b, load_a + mask, store, narrow});
         // Short rows travel badly over the link and in DRAM bursts.
         if (group_columns(c) * result_bytes_ < 256 && c.groups > 1)
@@ -190,7 +216,7 @@ private:
             total += load_b;
         if (c.result_slots < 2 && c.groups * c.blocks > 1)
             total += store;
-        return total + 3 * tiles * c.blocks; // a tile costs its issue; larger blocks also make shorter programs
+        return total;
     }
 
     blocking place(const candidate& c) const {
@@ -207,8 +233,10 @@ private:
         b.group = c.group, b.groups = c.groups;
         b.a_resident = c.a_resident, b.b_resident = c.b_resident;
         b.psum_first = budget_.psum_first;
-        b.psum_banks = static_cast<unsigned>(std::min<std::uint64_t>({budget_.psum_banks, 4, std::uint64_t{panels_} * c.blocks}));
-        b.estimated_cycles = best_cycles_ + device_.rows + device_.columns + 2ull * device_.engine_latency_cycles;
+        b.psum_banks = static_cast<unsigned>(
+            std::min<std::uint64_t>({budget_.psum_banks, 4, std::uint64_t{panels_} * c.blocks}));
+        b.estimated_cycles =
+            best_estimate_ + device_.rows + device_.columns + 2ull * device_.engine_latency_cycles;
         return b;
     }
 
@@ -219,7 +247,8 @@ private:
     std::uint32_t panel_, panels_;
     std::uint64_t minimum_ = std::numeric_limits<std::uint64_t>::max();
     std::optional<candidate> best_;
-    std::uint64_t best_cycles_ = 0, best_bytes_ = 0;
+    std::uint32_t feasible_ = 0; ///< candidates that fit, so far
+    std::uint64_t best_cycles_ = 0, best_estimate_ = 0, best_bytes_ = 0;
 };
 
 } // namespace
@@ -232,7 +261,8 @@ std::uint64_t tile_cycles(std::uint32_t rows, spec::number_format format, const 
     return std::max<std::uint64_t>(rows * o, r * o + 1);
 }
 
-blocking_choice choose_blocking(const pass_shape& shape, const pass_budget& budget, const device_capabilities& device) {
+blocking_choice choose_blocking(const pass_shape& shape, const pass_budget& budget,
+                                const device_capabilities& device) {
     return search(shape, budget, device).run();
 }
 

@@ -29,7 +29,8 @@ public:
             }
         }
         balance();
-        // With one waiting engine per semaphore the order of service cannot matter; two opposite orders show it.
+        // With one waiting engine per semaphore the order of service cannot matter; two opposite orders show
+        // it.
         deadlock(false);
         deadlock(true);
         return std::move(faults_);
@@ -40,9 +41,10 @@ private:
 
     void one(unsigned engine, const instruction& i) {
         const auto header = header_of(i);
-        const auto* info = std::find_if(spec::instructions.begin(), spec::instructions.end(), [&](const auto& known) {
-            return static_cast<std::uint8_t>(known.code) == header.opcode;
-        });
+        const auto* info =
+            std::find_if(spec::instructions.begin(), spec::instructions.end(), [&](const auto& known) {
+                return static_cast<std::uint8_t>(known.code) == header.opcode;
+            });
         if (info == spec::instructions.end())
             return fault("unknown opcode " + std::to_string(header.opcode));
         const bool can = engine == spec::engine_pe           ? info->pe
@@ -78,15 +80,17 @@ private:
 
     void range(const char* what, unsigned slot, std::uint64_t end, spec::operand_access access) {
         if (slot >= slots_.size())
-            return fault(std::string(what) + " names slot " + std::to_string(slot) + ", which the command does not have");
+            return fault(std::string(what) + " names slot " + std::to_string(slot) +
+                         ", which the command does not have");
         if (end > slots_[slot].bytes)
-            fault(std::string(what) + " ends at byte " + std::to_string(end) + " of slot " + std::to_string(slot) +
-                  ", which has " + std::to_string(slots_[slot].bytes));
+            fault(std::string(what) + " ends at byte " + std::to_string(end) + " of slot " +
+                  std::to_string(slot) + ", which has " + std::to_string(slots_[slot].bytes));
         if (!(slots_[slot].access & static_cast<std::uint8_t>(access)))
             fault(std::string(what) + " is not permitted on slot " + std::to_string(slot));
     }
 
-    void rect(const char* what, const matrix& m, std::uint64_t rows, std::uint64_t row_bytes, spec::operand_access access) {
+    void rect(const char* what, const matrix& m, std::uint64_t rows, std::uint64_t row_bytes,
+              spec::operand_access access) {
         if (m.tag_slot >= slots_.size())
             fault(std::string(what) + " takes its tag from a slot that the command does not have");
         if (m.slot < slots_.size() && !slots_[m.slot].working_buffer)
@@ -104,8 +108,11 @@ private:
         const std::uint64_t second = bytes_of(static_cast<spec::number_format>(i.second_format));
         rect("a", i.a, i.rows, i.columns * from, spec::operand_access::read);
         switch (code) {
-        case spec::opcode::load_weights: columns_ = i.columns; return;
-        case spec::opcode::matmul: return rect("d", i.d, i.rows, columns_ * to, spec::operand_access::write);
+        case spec::opcode::load_weights:
+            columns_ = i.columns;
+            return;
+        case spec::opcode::matmul:
+            return rect("d", i.d, i.rows, columns_ * to, spec::operand_access::write);
         case spec::opcode::activate:
             if (i.flags & spec::activate_bias)
                 rect("bias", i.b, 1, i.columns * 4u, spec::operand_access::read);
@@ -116,9 +123,12 @@ private:
                  second * (repeat == spec::broadcast::column ? 1 : i.columns), spec::operand_access::read);
             return rect("d", i.d, i.rows, i.columns * to, spec::operand_access::write);
         }
-        case spec::opcode::reduce_rows: return rect("d", i.d, i.rows, to, spec::operand_access::write);
-        case spec::opcode::reduce_columns: return rect("d", i.d, 1, i.columns * to, spec::operand_access::write);
-        default: return;
+        case spec::opcode::reduce_rows:
+            return rect("d", i.d, i.rows, to, spec::operand_access::write);
+        case spec::opcode::reduce_columns:
+            return rect("d", i.d, 1, i.columns * to, spec::operand_access::write);
+        default:
+            return;
         }
     }
 
@@ -170,7 +180,8 @@ private:
                 const std::size_t p = backwards ? programs_.size() - 1 - n : n;
                 while (next[p] < programs_[p].code.size()) {
                     const auto h = header_of(programs_[p].code[next[p]]);
-                    auto after = value; // waits are taken one after the other, and may name one semaphore twice
+                    auto after =
+                        value; // waits are taken one after the other, and may name one semaphore twice
                     if (after[h.wait0 % spec::semaphores] < h.wait0_count)
                         break;
                     after[h.wait0 % spec::semaphores] -= h.wait0_count;

@@ -50,7 +50,8 @@ two_passes place_both(const pass_shape& data, const pass_shape& weights, const d
     };
     const unsigned half = device.psum_banks / 2;
     if (half)
-        for (const unsigned eighths : {4u, 5u, 3u}) { // disjoint buffers: the second product's loads hide behind the first
+        for (const unsigned eighths :
+             {4u, 5u, 3u}) { // disjoint buffers: the second product's loads hide behind the first
             const auto first = choose_blocking(data, {0, space.bytes * eighths / 8, 0, half, 0}, device);
             if (!first.best)
                 continue;
@@ -65,7 +66,8 @@ two_passes place_both(const pass_shape& data, const pass_shape& weights, const d
     const auto second = choose_blocking(weights, {0, space.bytes, 0, device.psum_banks, 0}, device);
     if (first.best && second.best) {
         two_passes behind{*first.best, *second.best, true};
-        behind.weights.estimated_cycles += behind.weights.estimated_cycles / 8; // the pipeline runs empty in between
+        behind.weights.estimated_cycles +=
+            behind.weights.estimated_cycles / 8; // the pipeline runs empty in between
         offer(behind);
     }
     if (best)
@@ -79,13 +81,16 @@ two_passes place_both(const pass_shape& data, const pass_shape& weights, const d
 
 } // namespace
 
-compiled_kernel compile_forward(const forward_shape& s, const device_capabilities& device, const work_space& space) {
+compiled_kernel compile_forward(const forward_shape& s, const device_capabilities& device,
+                                const work_space& space) {
     pass_shape shape;
     shape.m = s.batch, shape.k = s.inputs, shape.n = s.outputs;
     shape.source = shape.result = s.format;
     shape.in_place = s.in_place;
-    shape.tail = s.bias ? (s.relu ? epilogue::bias_relu : epilogue::bias) : (s.relu ? epilogue::relu : epilogue::convert);
-    const blocking cut = plan_pass(shape, {0, space.bytes, 0, device.psum_banks, 0}, device, space, "a forward layer");
+    shape.tail = s.bias ? (s.relu ? epilogue::bias_relu : epilogue::bias)
+                        : (s.relu ? epilogue::relu : epilogue::convert);
+    const blocking cut =
+        plan_pass(shape, {0, space.bytes, 0, device.psum_banks, 0}, device, space, "a forward layer");
 
     pass_operands operands;
     operands.a = {forward_slots::input, s.input_pitch};
@@ -104,7 +109,8 @@ compiled_kernel compile_forward(const forward_shape& s, const device_capabilitie
     kernel.macs = std::uint64_t{s.batch} * s.inputs * s.outputs;
     kernel.passes = {cut};
     const std::uint64_t e = bytes_of(s.format);
-    kernel.slots = {work_slot(kernel), psum_slot(kernel, device),
+    kernel.slots = {work_slot(kernel),
+                    psum_slot(kernel, device),
                     {"IO_in", extent(s.batch, s.inputs * e, s.input_pitch), access_read},
                     {"IO_out", extent(s.batch, s.outputs * e, s.output_pitch), access_write},
                     {"W", std::uint64_t{s.inputs} * s.outputs * e, access_read}};
@@ -113,7 +119,8 @@ compiled_kernel compile_forward(const forward_shape& s, const device_capabilitie
     return kernel;
 }
 
-compiled_kernel compile_backward(const backward_shape& s, const device_capabilities& device, const work_space& space) {
+compiled_kernel compile_backward(const backward_shape& s, const device_capabilities& device,
+                                 const work_space& space) {
     const std::uint64_t e = bytes_of(s.format);
     const pass_shape data = data_pass(s), weights = weight_pass(s);
     pass_operands to_input, to_weights;
@@ -138,11 +145,13 @@ compiled_kernel compile_backward(const backward_shape& s, const device_capabilit
         emit_pass(builder, device, data, both.data, to_input, {}, barrier);
         emit_pass(builder, device, weights, both.weights, to_weights, barrier, {});
         kernel.work_bytes = both.end();
-        kernel.psum_banks = std::max(both.data.psum_first + both.data.psum_banks, both.weights.psum_first + both.weights.psum_banks);
+        kernel.psum_banks = std::max(both.data.psum_first + both.data.psum_banks,
+                                     both.weights.psum_first + both.weights.psum_banks);
         kernel.estimated_cycles = both.cycles();
         kernel.passes = {both.data, both.weights};
     } else {
-        const blocking cut = plan_pass(weights, {0, space.bytes, 0, device.psum_banks, 0}, device, space, "a weight gradient");
+        const blocking cut =
+            plan_pass(weights, {0, space.bytes, 0, device.psum_banks, 0}, device, space, "a weight gradient");
         emit_pass(builder, device, weights, cut, to_weights);
         kernel.work_bytes = cut.end;
         kernel.psum_banks = cut.psum_banks;
@@ -150,13 +159,15 @@ compiled_kernel compile_backward(const backward_shape& s, const device_capabilit
         kernel.passes = {cut};
     }
     kernel.programs = builder.finish();
-    kernel.slots = {work_slot(kernel), psum_slot(kernel, device),
-                    {"IO_in", extent(s.batch, s.inputs * e, s.input_pitch), access_read},
-                    {"G_out", extent(s.batch, s.outputs * e, s.gradient_pitch), access_read},
-                    {"W", std::uint64_t{s.inputs} * s.outputs * e, access_read},
-                    {"G_in", s.data_gradient ? extent(s.batch, s.inputs * e, s.input_gradient_pitch) : 0, access_write},
-                    {"dW", 4ull * s.inputs * s.outputs, access_write},
-                    {"db", 4ull * s.outputs, access_write}};
+    kernel.slots = {
+        work_slot(kernel),
+        psum_slot(kernel, device),
+        {"IO_in", extent(s.batch, s.inputs * e, s.input_pitch), access_read},
+        {"G_out", extent(s.batch, s.outputs * e, s.gradient_pitch), access_read},
+        {"W", std::uint64_t{s.inputs} * s.outputs * e, access_read},
+        {"G_in", s.data_gradient ? extent(s.batch, s.inputs * e, s.input_gradient_pitch) : 0, access_write},
+        {"dW", 4ull * s.inputs * s.outputs, access_write},
+        {"db", 4ull * s.outputs, access_write}};
     if (!s.data_gradient) // slots keep their numbers; what is not used has no bytes
         kernel.slots[backward_slots::weights].bytes = 0;
     if (!s.bias)

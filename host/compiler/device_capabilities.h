@@ -1,6 +1,6 @@
 #pragma once
-// What the driver read from a device's registers, as far as compiler and planner need it. They decide from nothing else, so a
-// plan fits the device it was made for and no other.
+// What the driver read from a device's registers, as far as compiler and planner need it. They decide from
+// nothing else, so a plan fits the device it was made for and no other.
 #include <array>
 #include <cstdint>
 #include <stdexcept>
@@ -32,7 +32,8 @@ struct device_capabilities {
     std::uint64_t host_bytes = 64u << 20;
     std::vector<memory_region> regions;
 
-    // Rates that no register tells. They steer the choice of blockings and the predicted cycles, never correctness.
+    // Rates that no register tells. They steer the choice of blockings and the predicted cycles, never
+    // correctness.
     unsigned dram_bytes_per_cycle = 32;
     unsigned link_bytes_per_cycle = 14;
     unsigned transpose_bytes_per_cycle = 32;
@@ -56,21 +57,25 @@ struct device_capabilities {
 constexpr unsigned bytes_of(spec::number_format format) {
     switch (format) {
     case spec::number_format::fp32:
-    case spec::number_format::int32: return 4;
-    case spec::number_format::bf16: return 2;
-    default: return 1;
+    case spec::number_format::int32:
+        return 4;
+    case spec::number_format::bf16:
+        return 2;
+    default:
+        return 1;
     }
 }
 
-/// Something does not fit: which memory or region, what it would need, what it has, and the smallest capacity that would do.
+/// Something does not fit: which memory or region, what it would need, what it has, and the smallest capacity
+/// that would do.
 class capacity_error : public std::runtime_error {
 public:
     capacity_error(std::string memory, std::uint64_t needed, std::uint64_t available, std::uint64_t smallest,
                    std::string culprit)
         : std::runtime_error(memory + " is too small: " + culprit + " needs " + std::to_string(needed) +
                              " bytes, " + std::to_string(available) +
-                             " are available; the smallest capacity that would do is " + std::to_string(smallest) +
-                             " bytes"),
+                             " are available; the smallest capacity that would do is " +
+                             std::to_string(smallest) + " bytes"),
           memory_(std::move(memory)), culprit_(std::move(culprit)), needed_(needed), available_(available),
           smallest_(smallest) {}
 

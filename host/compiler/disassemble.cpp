@@ -25,7 +25,8 @@ std::string sync_text(const spec::instruction_header& h) {
     std::string s;
     const auto add = [&s](const char* mark, unsigned semaphore, unsigned count) {
         if (count)
-            s += std::string(" ") + mark + std::to_string(semaphore) + (count > 1 ? "*" + std::to_string(count) : "");
+            s += std::string(" ") + mark + std::to_string(semaphore) +
+                 (count > 1 ? "*" + std::to_string(count) : "");
     };
     add("?", h.wait0, h.wait0_count);
     add("?", h.wait1, h.wait1_count);
@@ -58,28 +59,31 @@ std::string matrix_text(spec::opcode code, const spec::matrix_instruction& i, na
     std::string s(spec::name_of(code));
     const std::string from = format_name(i.source_format), to = format_name(i.result_format);
     switch (code) {
-    case spec::opcode::load_weights: return s + shape(i) + " " + from + " " + text(i.a, slots);
+    case spec::opcode::load_weights:
+        return s + shape(i) + " " + from + " " + text(i.a, slots);
     case spec::opcode::matmul:
-        return s + (i.flags & spec::matmul_accumulate ? ".add" : "") + (i.flags & spec::matmul_swap ? ".swap" : "") +
-               shape(i) + " " + from + " " + text(i.d, slots) + " <- " + text(i.a, slots);
+        return s + (i.flags & spec::matmul_accumulate ? ".add" : "") +
+               (i.flags & spec::matmul_swap ? ".swap" : "") + shape(i) + " " + from + " " + text(i.d, slots) +
+               " <- " + text(i.a, slots);
     case spec::opcode::activate: {
         char scale[32];
         std::snprintf(scale, sizeof scale, "%g", std::bit_cast<float>(i.scale));
-        s += "." + std::string(spec::name_of(static_cast<spec::activation_function>(i.function))) + shape(i) + " " +
-             text(i.d, slots) + ":" + to + " <- " + text(i.a, slots) + ":" + from + " * " + scale;
+        s += "." + std::string(spec::name_of(static_cast<spec::activation_function>(i.function))) + shape(i) +
+             " " + text(i.d, slots) + ":" + to + " <- " + text(i.a, slots) + ":" + from + " * " + scale;
         return i.flags & spec::activate_bias ? s + " + " + text(i.b, slots) : s;
     }
     case spec::opcode::binary:
-        return s + "." + std::string(spec::name_of(static_cast<spec::vector_operation>(i.function))) + shape(i) + " " +
-               text(i.d, slots) + ":" + to + " <- " + text(i.a, slots) + ":" + from + ", " + text(i.b, slots) + ":" +
-               format_name(i.second_format) + " by " +
+        return s + "." + std::string(spec::name_of(static_cast<spec::vector_operation>(i.function))) +
+               shape(i) + " " + text(i.d, slots) + ":" + to + " <- " + text(i.a, slots) + ":" + from + ", " +
+               text(i.b, slots) + ":" + format_name(i.second_format) + " by " +
                std::string(spec::name_of(static_cast<spec::broadcast>(i.broadcast)));
     case spec::opcode::reduce_rows:
     case spec::opcode::reduce_columns:
         return s + "." + std::string(spec::name_of(static_cast<spec::vector_operation>(i.function))) +
-               (i.flags & spec::reduce_columns_accumulate ? ".add" : "") + shape(i) + " " + text(i.d, slots) + ":" +
-               to + " <- " + text(i.a, slots) + ":" + from;
-    default: return s;
+               (i.flags & spec::reduce_columns_accumulate ? ".add" : "") + shape(i) + " " + text(i.d, slots) +
+               ":" + to + " <- " + text(i.a, slots) + ":" + from;
+    default:
+        return s;
     }
 }
 
@@ -88,8 +92,8 @@ std::string matrix_text(spec::opcode code, const spec::matrix_instruction& i, na
 std::string disassemble(const instruction& i, names slot_names) {
     const auto header = header_of(i);
     const auto code = static_cast<spec::opcode>(header.opcode);
-    const std::string body =
-        code == spec::opcode::copy ? copy_text(copy_of(i), slot_names) : matrix_text(code, matrix_of(i), slot_names);
+    const std::string body = code == spec::opcode::copy ? copy_text(copy_of(i), slot_names)
+                                                        : matrix_text(code, matrix_of(i), slot_names);
     return body + sync_text(header);
 }
 

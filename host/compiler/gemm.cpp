@@ -13,12 +13,13 @@ namespace {
 
 constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
 
-compiled_kernel compile_block(const gemm_shape& g, std::uint32_t m, std::uint32_t n, const device_capabilities& device,
-                              const work_space& space) {
+compiled_kernel compile_block(const gemm_shape& g, std::uint32_t m, std::uint32_t n,
+                              const device_capabilities& device, const work_space& space) {
     pass_shape shape;
     shape.m = m, shape.k = g.k, shape.n = n;
     shape.source = g.source, shape.result = g.result;
-    const blocking cut = plan_pass(shape, {0, space.bytes, 0, device.psum_banks, g.block_rows}, device, space, "gemm");
+    const blocking cut =
+        plan_pass(shape, {0, space.bytes, 0, device.psum_banks, g.block_rows}, device, space, "gemm");
     kernel_builder builder;
     pass_operands operands;
     operands.a = {gemm_slots::a, g.a_pitch};
@@ -34,17 +35,20 @@ compiled_kernel compile_block(const gemm_shape& g, std::uint32_t m, std::uint32_
     kernel.estimated_cycles = cut.estimated_cycles;
     kernel.macs = std::uint64_t{m} * g.k * n;
     kernel.passes = {cut};
-    kernel.slots = {work_slot(kernel), psum_slot(kernel, device),
+    kernel.slots = {work_slot(kernel),
+                    psum_slot(kernel, device),
                     {"A", extent(m, g.k * bytes_of(g.source), g.a_pitch), access_read},
                     {"B", extent(g.k, n * bytes_of(g.source), g.b_pitch), access_read},
                     {"C", extent(m, n * bytes_of(g.result), g.c_pitch), access_write}};
     return kernel;
 }
 
-/// Program bytes of a product of this size, from above.
-std::uint64_t program_estimate(std::uint64_t m, std::uint64_t n, const gemm_shape& g, const device_capabilities& device) {
-    const std::uint64_t rows = std::min<std::uint64_t>({m, device.psum_rows, g.block_rows ? g.block_rows : m});
-    const std::uint64_t blocks = ceil_div(m, rows) * (device.weight_registers > 1 ? 2 : 1);
+/// Program bytes of a product of this size, roughly: with the largest blocks.
+std::uint64_t program_estimate(std::uint64_t m, std::uint64_t n, const gemm_shape& g,
+                               const device_capabilities& device) {
+    const std::uint64_t rows =
+        std::min<std::uint64_t>({m, device.psum_rows, g.block_rows ? g.block_rows : m});
+    const std::uint64_t blocks = ceil_div(m, rows);
     const std::uint64_t panels = ceil_div(n, device.columns);
     return blocks * panels * (2 * ceil_div(g.k, device.rows) + 6) * spec::instruction_bytes;
 }
@@ -71,7 +75,8 @@ gemm_program compile_blocks(const gemm_shape& g, std::uint64_t rows, std::uint64
 
 work_space whole_state_buffer(const device_capabilities& device) { return {0, device.state_buffer_bytes}; }
 
-gemm_program compile_gemm(const gemm_shape& asked, const device_capabilities& device, const work_space& space) {
+gemm_program compile_gemm(const gemm_shape& asked, const device_capabilities& device,
+                          const work_space& space) {
     if (!asked.m || !asked.k || !asked.n)
         throw std::invalid_argument("a product needs m, k and n of at least 1");
     gemm_shape g = asked;
@@ -82,12 +87,15 @@ gemm_program compile_gemm(const gemm_shape& asked, const device_capabilities& de
 
     // Up to four different blocks (the last of a row or column may be smaller) share the programs region.
     const std::uint64_t region = device.region(spec::region_kind::programs).bytes;
-    const std::uint64_t rows_unit = std::min<std::uint64_t>(g.block_rows ? g.block_rows : device.psum_rows, 65535);
+    const std::uint64_t rows_unit =
+        std::min<std::uint64_t>(g.block_rows ? g.block_rows : device.psum_rows, 65535);
     std::uint64_t rows = g.m, columns = g.n;
     const auto fits = [&] {
-        const std::uint64_t kinds = (rows < g.m && g.m % rows ? 2 : 1) * (columns < g.n && g.n % columns ? 2 : 1);
+        const std::uint64_t kinds =
+            (rows < g.m && g.m % rows ? 2 : 1) * (columns < g.n && g.n % columns ? 2 : 1);
         // Operand offsets and limits of an instruction are 32 bits wide.
-        const bool reachable = rows * g.a_pitch < (1ull << 32) && g.k * g.b_pitch < (1ull << 32) && rows * g.c_pitch < (1ull << 32);
+        const bool reachable = rows * g.a_pitch < (1ull << 32) && g.k * g.b_pitch < (1ull << 32) &&
+                               rows * g.c_pitch < (1ull << 32);
         return reachable && kinds * program_estimate(rows, columns, g, device) <= region;
     };
     const auto divisible = [&] { return rows > rows_unit || columns > device.columns; };

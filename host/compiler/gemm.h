@@ -1,6 +1,6 @@
 #pragma once
-// One product C[m,n] = A[m,k] B[k,n] as a list of commands. Mostly one; a product whose programs would not fit the programs region is
-// cut into blocks of C, and equal blocks share their programs.
+// One product C[m,n] = A[m,k] B[k,n] as a list of commands. Mostly one; a product whose programs would not
+// fit the programs region is cut into blocks of C, and equal blocks share their programs.
 #include <cstdint>
 #include <vector>
 
@@ -30,16 +30,18 @@ struct gemm_slots {
 };
 
 struct gemm_command {
-    std::size_t kernel = 0;                            ///< index into gemm_program::kernels
+    std::size_t kernel = 0;                                 ///< index into gemm_program::kernels
     std::uint64_t a_offset = 0, b_offset = 0, c_offset = 0; ///< bytes to add to the base of A, B and C
 };
 
 struct gemm_program {
     std::vector<compiled_kernel> kernels;
-    std::vector<gemm_command> commands; ///< in any order: they write different parts of C. They share the working set, so one at a time
+    std::vector<gemm_command> commands; ///< in any order: they write different parts of C. They share the
+                                        ///< working set, so one at a time
 };
 
 /// Throws capacity_error (state_buffer, programs), and std::invalid_argument for empty shapes.
-gemm_program compile_gemm(const gemm_shape& shape, const device_capabilities& device, const work_space& space);
+gemm_program compile_gemm(const gemm_shape& shape, const device_capabilities& device,
+                          const work_space& space);
 
 } // namespace retrace::compiler

@@ -9,8 +9,9 @@ namespace retrace::compiler {
 
 namespace {
 
-/// The slots of a ring and the tokens between its producer and its consumer. Item i lives in slot i % slots; the producer waits
-/// for `free` from item `slots` on, and the consumer signals it only where a later item will take the slot.
+/// The slots of a ring and the tokens between its producer and its consumer. Item i lives in slot i % slots;
+/// the producer waits for `free` from item `slots` on, and the consumer signals it only where a later item
+/// will take the slot.
 struct ring {
     std::uint64_t slots = 1, items = 0;
     std::uint64_t produced = 0, freed = 0; ///< in emission order
@@ -24,13 +25,14 @@ struct ring {
 class pass_emitter {
 public:
     pass_emitter(kernel_builder& builder, const device_capabilities& device, const pass_shape& shape,
-                 const blocking& cut, const pass_operands& operands, const std::optional<pass_barrier>& before,
-                 const std::optional<pass_barrier>& after)
+                 const blocking& cut, const pass_operands& operands,
+                 const std::optional<pass_barrier>& before, const std::optional<pass_barrier>& after)
         : b_(builder), device_(device), s_(shape), cut_(cut), o_(operands), before_(before), after_(after),
           panels_queue_(queue_for(stream::panels, device)), blocks_queue_(queue_for(stream::blocks, device)),
           store_queue_(queue_for(stream::stores, device)), source_bytes_(bytes_of(shape.source)),
           result_bytes_(bytes_of(shape.result)),
-          sums_format_(shape.source == spec::number_format::int8 ? spec::number_format::int32 : spec::number_format::fp32),
+          sums_format_(shape.source == spec::number_format::int8 ? spec::number_format::int32
+                                                                 : spec::number_format::fp32),
           tail_engine_(shape.has_mask() ? static_cast<unsigned>(spec::engine_vector)
                                         : static_cast<unsigned>(spec::engine_activation)) {
         const std::uint64_t uses = std::uint64_t{cut.blocks} * cut.panels * cut.chunks;
@@ -63,8 +65,9 @@ public:
                 finish_tile(i, n);
             }
         if (s_.column_sums)
-            b_.emit(store_queue_, make_copy(sync().wait(sums_ready_), o_.sums_slot, {slot_work, cut_.sums_at, 0},
-                                            {o_.sums_slot, 0, 0}, 4ull * s_.n, 1));
+            b_.emit(store_queue_,
+                    make_copy(sync().wait(sums_ready_), o_.sums_slot, {slot_work, cut_.sums_at, 0},
+                              {o_.sums_slot, 0, 0}, 4ull * s_.n, 1));
     }
 
 private:
@@ -88,23 +91,27 @@ private:
                                              {slot_work, cut_.bias_at, 0}, 4ull * s_.n, 1));
     }
 
-    // --- loads ---------------------------------------------------------------------------------------------------------
+    // --- loads
+    // ---------------------------------------------------------------------------------------------------------
 
-    std::uint64_t use_of_a(std::uint64_t item) const { // the first use, in the array's order, of what item brings
+    std::uint64_t
+    use_of_a(std::uint64_t item) const { // the first use, in the array's order, of what item brings
         return cut_.a_resident ? item / cut_.chunks * cut_.panels * cut_.chunks + item % cut_.chunks : item;
     }
     std::uint64_t use_of_mask(std::uint64_t item) const {
         return (item / cut_.groups * cut_.panels + item % cut_.groups * cut_.group) * cut_.chunks;
     }
 
-    /// Every load whose slot is free, in the order in which the array will need it: a shared queue then delivers in that order.
+    /// Every load whose slot is free, in the order in which the array will need it: a shared queue then
+    /// delivers in that order.
     void load_ahead() {
         constexpr std::uint64_t never = ~0ull;
         for (;;) {
             const std::uint64_t a = a_.produced < a_.items && a_.room() ? use_of_a(a_.produced) : never;
             const std::uint64_t w = w_.produced < w_.items && w_.room() ? w_.produced : never;
-            const std::uint64_t mask =
-                s_.has_mask() && mask_.produced < mask_.items && mask_.room() ? use_of_mask(mask_.produced) : never;
+            const std::uint64_t mask = s_.has_mask() && mask_.produced < mask_.items && mask_.room()
+                                           ? use_of_mask(mask_.produced)
+                                           : never;
             if (a == never && w == never && mask == never)
                 return;
             if (a <= w && a <= mask)
@@ -141,8 +148,9 @@ private:
         }
         if (is_summed(item))
             s.signal(panel_for_sums_);
-        load(panels_queue_, s, o_.b, s_.b_transposed, std::uint64_t{c} * cut_.chunk, std::uint64_t{n} * cut_.panel,
-             cut_.chunk_of(c, s_.k), cut_.panel_of(n, s_.n), cut_.b_slots[item % w_.slots], b_pitch());
+        load(panels_queue_, s, o_.b, s_.b_transposed, std::uint64_t{c} * cut_.chunk,
+             std::uint64_t{n} * cut_.panel, cut_.chunk_of(c, s_.k), cut_.panel_of(n, s_.n),
+             cut_.b_slots[item % w_.slots], b_pitch());
     }
 
     void load_mask() {
@@ -156,15 +164,20 @@ private:
              cut_.rows_of(block, s_.m), group_columns(g), cut_.mask_slots[item % mask_.slots], mask_pitch());
     }
 
-    /// A part [rows x columns] of a matrix, at (row, column), into the working buffers; transposed: memory holds the transpose.
+    /// A part [rows x columns] of a matrix, at (row, column), into the working buffers; transposed: memory
+    /// holds the transpose.
     void load(unsigned queue, const sync& s, const pass_operand& from, bool transposed, std::uint64_t row,
-              std::uint64_t column, std::uint64_t rows, std::uint64_t columns, std::uint64_t at, std::uint64_t pitch) {
+              std::uint64_t column, std::uint64_t rows, std::uint64_t columns, std::uint64_t at,
+              std::uint64_t pitch) {
         const copy_side to{slot_work, at, pitch};
         if (transposed)
-            b_.emit(queue, make_transpose(s, from.slot, {from.slot, column * from.pitch + row * source_bytes_, from.pitch},
-                                          to, static_cast<unsigned>(source_bytes_), rows * source_bytes_, columns));
+            b_.emit(queue,
+                    make_transpose(s, from.slot,
+                                   {from.slot, column * from.pitch + row * source_bytes_, from.pitch}, to,
+                                   static_cast<unsigned>(source_bytes_), rows * source_bytes_, columns));
         else
-            b_.emit(queue, make_copy(s, from.slot, {from.slot, row * from.pitch + column * source_bytes_, from.pitch}, to,
+            b_.emit(queue, make_copy(s, from.slot,
+                                     {from.slot, row * from.pitch + column * source_bytes_, from.pitch}, to,
                                      columns * source_bytes_, rows));
     }
 
@@ -172,7 +185,8 @@ private:
         return s_.column_sums && item < std::uint64_t{cut_.panels} * cut_.chunks;
     }
 
-    // --- array ---------------------------------------------------------------------------------------------------------
+    // --- array
+    // ---------------------------------------------------------------------------------------------------------
 
     void multiply(std::uint32_t i, std::uint32_t n, std::uint32_t c) {
         const std::uint64_t use = (std::uint64_t{i} * cut_.panels + n) * cut_.chunks + c;
@@ -180,10 +194,12 @@ private:
         const std::uint64_t b_item = cut_.b_resident ? std::uint64_t{n} * cut_.chunks + c : use;
         if (a_.produced <= a_item || w_.produced <= b_item)
             throw std::logic_error("a product was emitted before its operands");
-        const bool a_arrives = !cut_.a_resident || n == 0, a_leaves = !cut_.a_resident || n + 1 == cut_.panels;
+        const bool a_arrives = !cut_.a_resident || n == 0,
+                   a_leaves = !cut_.a_resident || n + 1 == cut_.panels;
         const bool b_arrives = !cut_.b_resident || i == 0;
         const std::uint64_t tile = std::uint64_t{i} * cut_.panels + n;
-        const std::uint32_t rows = cut_.rows_of(i, s_.m), columns = cut_.panel_of(n, s_.n), depth = cut_.chunk_of(c, s_.k);
+        const std::uint32_t rows = cut_.rows_of(i, s_.m), columns = cut_.panel_of(n, s_.n),
+                            depth = cut_.chunk_of(c, s_.k);
         const std::uint32_t a_at = cut_.a_slots[a_item % a_.slots], b_at = cut_.b_slots[b_item % w_.slots];
 
         for (std::uint32_t k = 0; k < depth; k += device_.rows) {
@@ -197,7 +213,8 @@ private:
                 ++w_.freed;
             }
             b_.emit(spec::engine_pe, make_load_weights(weights, s_.source, tile_rows, columns,
-                                                       {slot_work, u8(o_.b.slot), 0, u32(b_at + k * b_pitch()), u32(b_pitch())}));
+                                                       {slot_work, u8(o_.b.slot), 0,
+                                                        u32(b_at + k * b_pitch()), u32(b_pitch())}));
             if (first && a_arrives)
                 product.wait(a_.full);
             if (first && c == 0 && psum_.reuses(tile))
@@ -223,13 +240,16 @@ private:
         if (n + 1 == cut_.panels && c + 1 == cut_.chunks)
             s.signal(sums_ready_);
         b_.emit(spec::engine_vector,
-                make_reduce_columns(s, {s_.source, spec::number_format::fp32, {}}, cut_.chunk_of(c, s_.k),
-                                    cut_.panel_of(n, s_.n),
-                                    {slot_work, u8(o_.b.slot), 0, cut_.b_slots[item % w_.slots], u32(b_pitch())},
-                                    {slot_work, u8(o_.sums_slot), 0, u32(cut_.sums_at + 4ull * n * cut_.panel), 4 * s_.n}, c > 0));
+                make_reduce_columns(
+                    s, {s_.source, spec::number_format::fp32, {}}, cut_.chunk_of(c, s_.k),
+                    cut_.panel_of(n, s_.n),
+                    {slot_work, u8(o_.b.slot), 0, cut_.b_slots[item % w_.slots], u32(b_pitch())},
+                    {slot_work, u8(o_.sums_slot), 0, u32(cut_.sums_at + 4ull * n * cut_.panel), 4 * s_.n},
+                    c > 0));
     }
 
-    // --- what follows a finished tile --------------------------------------------------------------------------------
+    // --- what follows a finished tile
+    // --------------------------------------------------------------------------------
 
     void finish_tile(std::uint32_t i, std::uint32_t n) {
         const std::uint64_t tile = std::uint64_t{i} * cut_.panels + n;
@@ -247,22 +267,29 @@ private:
         if (last)
             s.signal(out_.full);
         const matrix sums = psum_tile(tile);
-        const matrix d{slot_work, u8(o_.result.slot), 0, u32(cut_.result_slots[group % out_.slots] + column * result_bytes_),
+        const matrix d{slot_work, u8(o_.result.slot), 0,
+                       u32(cut_.result_slots[group % out_.slots] + column * result_bytes_),
                        u32(result_pitch())};
         if (s_.has_mask()) {
             if (first)
                 b_.emit(tail_engine_, make_nop(sync().wait(mask_.full)));
-            const matrix mask{slot_work, u8(o_.mask.slot), 0, u32(cut_.mask_slots[group % mask_.slots] + column * source_bytes_),
+            const matrix mask{slot_work, u8(o_.mask.slot), 0,
+                              u32(cut_.mask_slots[group % mask_.slots] + column * source_bytes_),
                               u32(mask_pitch())};
-            b_.emit(tail_engine_, make_binary(s, {sums_format_, s_.result, s_.source}, spec::vector_operation::select_positive,
-                                              spec::broadcast::none, rows, columns, sums, mask, d));
+            b_.emit(tail_engine_, make_binary(s, {sums_format_, s_.result, s_.source},
+                                              spec::vector_operation::select_positive, spec::broadcast::none,
+                                              rows, columns, sums, mask, d));
         } else if (s_.has_bias()) {
             if (tile == 0)
                 b_.emit(tail_engine_, make_nop(sync().wait(bias_ready_)));
-            b_.emit(tail_engine_, make_activate_bias(s, {sums_format_, s_.result, spec::number_format::fp32}, function(), rows, columns, sums,
-                                                     {slot_work, u8(o_.bias_slot), 0, u32(cut_.bias_at + 4ull * n * cut_.panel), 4 * s_.n}, d));
+            b_.emit(tail_engine_, make_activate_bias(s, {sums_format_, s_.result, spec::number_format::fp32},
+                                                     function(), rows, columns, sums,
+                                                     {slot_work, u8(o_.bias_slot), 0,
+                                                      u32(cut_.bias_at + 4ull * n * cut_.panel), 4 * s_.n},
+                                                     d));
         } else {
-            b_.emit(tail_engine_, make_activate(s, {sums_format_, s_.result, {}}, function(), 1.0f, rows, columns, sums, d));
+            b_.emit(tail_engine_, make_activate(s, {sums_format_, s_.result, {}}, function(), 1.0f, rows,
+                                                columns, sums, d));
         }
         if (last)
             store(i, g, group);
@@ -274,24 +301,29 @@ private:
             s.signal(out_.free);
             ++out_.freed;
         }
-        // The mask's slot was read by the epilogue, which is behind us: the store frees it too, an epilogue has no third signal.
+        // The mask's slot was read by the epilogue, which is behind us: the store frees it too, an epilogue
+        // has no third signal.
         if (s_.has_mask() && mask_.reused(group)) {
             s.signal(mask_.free);
             ++mask_.freed;
         }
-        if (after_ && i + 1 == cut_.blocks && g + 1 == cut_.groups) // the last store frees no slot, so its signals are there
+        if (after_ && i + 1 == cut_.blocks &&
+            g + 1 == cut_.groups) // the last store frees no slot, so its signals are there
             for (unsigned q = 0; q < after_->count; ++q)
                 s.signal(after_->semaphores[q]);
-        b_.emit(store_queue_,
-                make_copy(s, o_.result.slot, {slot_work, cut_.result_slots[group % out_.slots], result_pitch()},
-                          {o_.result.slot, std::uint64_t{i} * cut_.block_rows * o_.result.pitch + group_first(g) * result_bytes_,
-                           o_.result.pitch},
-                          group_columns(g) * result_bytes_, cut_.rows_of(i, s_.m)));
+        b_.emit(
+            store_queue_,
+            make_copy(s, o_.result.slot, {slot_work, cut_.result_slots[group % out_.slots], result_pitch()},
+                      {o_.result.slot,
+                       std::uint64_t{i} * cut_.block_rows * o_.result.pitch + group_first(g) * result_bytes_,
+                       o_.result.pitch},
+                      group_columns(g) * result_bytes_, cut_.rows_of(i, s_.m)));
     }
 
     spec::activation_function function() const {
-        return s_.tail == epilogue::relu || s_.tail == epilogue::bias_relu ? spec::activation_function::relu
-                                                                           : spec::activation_function::identity;
+        return s_.tail == epilogue::relu || s_.tail == epilogue::bias_relu
+                   ? spec::activation_function::relu
+                   : spec::activation_function::identity;
     }
 
     matrix psum_tile(std::uint64_t tile) const {

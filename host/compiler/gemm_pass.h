@@ -1,9 +1,10 @@
 #pragma once
-// Emits one product D = epilogue(A B) into a command's programs: DMA loads blocks of A and panels of B, the array streams, an engine
-// moves finished sums from PSUM to the state buffer, DMA stores them. Rings of buffers with semaphores join the stages.
+// Emits one product D = epilogue(A B) into a command's programs: DMA loads blocks of A and panels of B, the
+// array streams, an engine moves finished sums from PSUM to the state buffer, DMA stores them. Rings of
+// buffers with semaphores join the stages.
 //
-// Buffers, PSUM banks and semaphores of different passes of a command are disjoint, so they overlap freely; a pass that must share
-// buffers with the one before it starts behind a barrier.
+// Buffers, PSUM banks and semaphores of different passes of a command are disjoint, so they overlap freely; a
+// pass that must share buffers with the one before it starts behind a barrier.
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -13,7 +14,8 @@
 
 namespace retrace::compiler {
 
-/// One matrix in memory: operand slot and bytes from row to row (of the matrix as memory holds it, transposed or not).
+/// One matrix in memory: operand slot and bytes from row to row (of the matrix as memory holds it, transposed
+/// or not).
 struct pass_operand {
     unsigned slot = 0;
     std::uint64_t pitch = 0;
@@ -33,9 +35,10 @@ struct pass_barrier {
 /// Semaphores of a barrier, as many as the device has queues for loads.
 pass_barrier make_barrier(kernel_builder& builder, const device_capabilities& device);
 
-/// `before`: barrier that this pass starts behind; `after`: barrier that its last store opens (then without column sums).
+/// `before`: barrier that this pass starts behind; `after`: barrier that its last store opens (then without
+/// column sums).
 void emit_pass(kernel_builder& builder, const device_capabilities& device, const pass_shape& shape,
-               const blocking& cut, const pass_operands& operands, const std::optional<pass_barrier>& before = {},
-               const std::optional<pass_barrier>& after = {});
+               const blocking& cut, const pass_operands& operands,
+               const std::optional<pass_barrier>& before = {}, const std::optional<pass_barrier>& after = {});
 
 } // namespace retrace::compiler

@@ -1,6 +1,6 @@
 #pragma once
-// A compiled kernel: what one command runs. Position independent (instructions name operand slots), so every layer of equal
-// shape, and every step, shares it.
+// A compiled kernel: what one command runs. Position independent (instructions name operand slots), so every
+// layer of equal shape, and every step, shares it.
 #include <cstdint>
 #include <vector>
 

@@ -35,7 +35,8 @@ void kernel_builder::add(unsigned engine, const instruction& i) {
     const auto h = header_of(i);
     take(engine, h.wait0, h.wait0_count);
     take(engine, h.wait1, h.wait1_count);
-    for (const auto& [semaphore, count] : {std::pair{h.signal0, h.signal0_count}, std::pair{h.signal1, h.signal1_count}}) {
+    for (const auto& [semaphore, count] :
+         {std::pair{h.signal0, h.signal0_count}, std::pair{h.signal1, h.signal1_count}}) {
         if (count && semaphore >= used_)
             throw std::logic_error("a signal to a semaphore that the kernel does not have");
         value_[semaphore] += count;
@@ -48,7 +49,8 @@ void kernel_builder::add(unsigned engine, const instruction& i) {
 std::vector<engine_program> kernel_builder::finish() {
     for (unsigned s = 0; s < used_; ++s)
         if (value_[s])
-            throw std::logic_error("semaphore " + std::to_string(s) + " ends at " + std::to_string(value_[s]));
+            throw std::logic_error("semaphore " + std::to_string(s) + " ends at " +
+                                   std::to_string(value_[s]));
     std::vector<engine_program> programs;
     for (auto& [engine, code] : programs_)
         programs.push_back({engine, std::move(code)});

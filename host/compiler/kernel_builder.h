@@ -1,11 +1,12 @@
 #pragma once
 // Builds a command's programs so that they cannot deadlock.
 //
-// Instructions of all engines are emitted in ONE order in which they could run one at a time: every wait is satisfied by signals
-// emitted before it, and each semaphore has a single waiting engine. Then no timing can deadlock. Take the first instruction
-// of that order which has not run: all before it have, its engine stands at it, and the tokens it needs are there, because only
-// its own engine takes them. That holds for any number of DMA queues, whatever shares a queue. The builder checks both
-// conditions on every instruction; breaking one is a fault of the compiler (std::logic_error).
+// Instructions of all engines are emitted in ONE order in which they could run one at a time: every wait is
+// satisfied by signals emitted before it, and each semaphore has a single waiting engine. Then no timing can
+// deadlock. Take the first instruction of that order which has not run: all before it have, its engine stands
+// at it, and the tokens it needs are there, because only its own engine takes them. That holds for any number
+// of DMA queues, whatever shares a queue. The builder checks both conditions on every instruction; breaking
+// one is a fault of the compiler (std::logic_error).
 #include <array>
 #include <cstdint>
 #include <map>

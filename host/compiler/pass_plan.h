@@ -1,12 +1,14 @@
 #pragma once
-// Small helpers that the kernels share: choosing a pass's blocking or saying why there is none, and the common slots.
+// Small helpers that the kernels share: choosing a pass's blocking or saying why there is none, and the
+// common slots.
 #include <cstdint>
 
 #include "host/compiler/gemm.h"
 
 namespace retrace::compiler {
 
-/// The best blocking within the budget; throws capacity_error naming `culprit` where not even the smallest fits.
+/// The best blocking within the budget; throws capacity_error naming `culprit` where not even the smallest
+/// fits.
 blocking plan_pass(const pass_shape& shape, const pass_budget& budget, const device_capabilities& device,
                    const work_space& space, const char* culprit);
 

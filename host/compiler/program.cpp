@@ -11,10 +11,11 @@ namespace retrace::compiler {
 
 namespace {
 
-template <class token_array> void add_token(token_array& tokens, unsigned semaphore, unsigned count) {
+template <class token_array>
+void add_token(token_array& tokens, unsigned semaphore, unsigned count) {
     if (semaphore >= spec::semaphores || count == 0 || count > 255)
-        throw std::logic_error("semaphore " + std::to_string(semaphore) + " with count " + std::to_string(count) +
-                               " does not exist");
+        throw std::logic_error("semaphore " + std::to_string(semaphore) + " with count " +
+                               std::to_string(count) + " does not exist");
     for (auto& t : tokens)
         if (t.count == 0) {
             t.semaphore = static_cast<std::uint8_t>(semaphore);
@@ -24,13 +25,16 @@ template <class token_array> void add_token(token_array& tokens, unsigned semaph
     throw std::logic_error("an instruction has two waits and two signals, not three");
 }
 
-template <class to, class from> to checked(from value, const char* what) {
+template <class to, class from>
+to checked(from value, const char* what) {
     if (value > std::numeric_limits<to>::max())
-        throw std::logic_error(std::string(what) + " " + std::to_string(value) + " does not fit its instruction field");
+        throw std::logic_error(std::string(what) + " " + std::to_string(value) +
+                               " does not fit its instruction field");
     return static_cast<to>(value);
 }
 
-spec::matrix_instruction make_matrix(spec::opcode code, const sync& s, const formats& f, unsigned rows, unsigned columns) {
+spec::matrix_instruction make_matrix(spec::opcode code, const sync& s, const formats& f, unsigned rows,
+                                     unsigned columns) {
     spec::matrix_instruction i;
     i.opcode = static_cast<std::uint8_t>(code);
     s.fill(i);
@@ -42,7 +46,8 @@ spec::matrix_instruction make_matrix(spec::opcode code, const sync& s, const for
     return i;
 }
 
-spec::copy_instruction make_any_copy(const sync& s, unsigned tag_slot, const copy_side& from, const copy_side& to) {
+spec::copy_instruction make_any_copy(const sync& s, unsigned tag_slot, const copy_side& from,
+                                     const copy_side& to) {
     spec::copy_instruction i;
     i.opcode = static_cast<std::uint8_t>(spec::opcode::copy);
     s.fill(i);
@@ -72,15 +77,15 @@ sync& sync::signal(unsigned semaphore, unsigned count) {
 
 spec::matrix_instruction make_nop(const sync& s) { return make_matrix(spec::opcode::nop, s, {}, 0, 0); }
 
-spec::matrix_instruction make_load_weights(const sync& s, spec::number_format format, unsigned rows, unsigned columns,
-                                           const matrix& a) {
+spec::matrix_instruction make_load_weights(const sync& s, spec::number_format format, unsigned rows,
+                                           unsigned columns, const matrix& a) {
     auto i = make_matrix(spec::opcode::load_weights, s, {.a = format, .result = {}, .b = {}}, rows, columns);
     i.a = a;
     return i;
 }
 
-spec::matrix_instruction make_matmul(const sync& s, const formats& f, unsigned rows, unsigned columns, const matrix& a,
-                                     const matrix& d, bool accumulate) {
+spec::matrix_instruction make_matmul(const sync& s, const formats& f, unsigned rows, unsigned columns,
+                                     const matrix& a, const matrix& d, bool accumulate) {
     auto i = make_matrix(spec::opcode::matmul, s, f, rows, columns);
     i.flags = spec::matmul_swap | (accumulate ? spec::matmul_accumulate : 0);
     i.a = a;
@@ -88,8 +93,9 @@ spec::matrix_instruction make_matmul(const sync& s, const formats& f, unsigned r
     return i;
 }
 
-spec::matrix_instruction make_activate(const sync& s, const formats& f, spec::activation_function function, float scale,
-                                       unsigned rows, unsigned columns, const matrix& a, const matrix& d) {
+spec::matrix_instruction make_activate(const sync& s, const formats& f, spec::activation_function function,
+                                       float scale, unsigned rows, unsigned columns, const matrix& a,
+                                       const matrix& d) {
     auto i = make_matrix(spec::opcode::activate, s, f, rows, columns);
     i.function = static_cast<std::uint8_t>(function);
     i.scale = std::bit_cast<std::uint32_t>(scale);
@@ -98,8 +104,9 @@ spec::matrix_instruction make_activate(const sync& s, const formats& f, spec::ac
     return i;
 }
 
-spec::matrix_instruction make_activate_bias(const sync& s, const formats& f, spec::activation_function function,
-                                            unsigned rows, unsigned columns, const matrix& a, const matrix& bias,
+spec::matrix_instruction make_activate_bias(const sync& s, const formats& f,
+                                            spec::activation_function function, unsigned rows,
+                                            unsigned columns, const matrix& a, const matrix& bias,
                                             const matrix& d) {
     auto i = make_activate(s, f, function, 1.0f, rows, columns, a, d);
     i.flags = spec::activate_bias;
@@ -146,8 +153,9 @@ spec::copy_instruction make_copy(const sync& s, unsigned tag_slot, const copy_si
     return i;
 }
 
-spec::copy_instruction make_transpose(const sync& s, unsigned tag_slot, const copy_side& from, const copy_side& to,
-                                      unsigned element_bytes, std::uint64_t row_bytes, std::uint64_t source_rows) {
+spec::copy_instruction make_transpose(const sync& s, unsigned tag_slot, const copy_side& from,
+                                      const copy_side& to, unsigned element_bytes, std::uint64_t row_bytes,
+                                      std::uint64_t source_rows) {
     auto i = make_copy(s, tag_slot, from, to, row_bytes, source_rows);
     i.flags = spec::copy_transpose;
     i.element_bytes = static_cast<std::uint8_t>(element_bytes);
@@ -163,15 +171,21 @@ spec::instruction_header header_of(const instruction& i) {
     return header;
 }
 
-spec::matrix_instruction matrix_of(const instruction& i) { return std::bit_cast<spec::matrix_instruction>(i); }
+spec::matrix_instruction matrix_of(const instruction& i) {
+    return std::bit_cast<spec::matrix_instruction>(i);
+}
 spec::copy_instruction copy_of(const instruction& i) { return std::bit_cast<spec::copy_instruction>(i); }
 
 std::string engine_name(unsigned engine) {
     switch (engine) {
-    case spec::engine_pe: return "pe";
-    case spec::engine_activation: return "activation";
-    case spec::engine_vector: return "vector";
-    default: return "dma" + std::to_string(engine - spec::engine_dma);
+    case spec::engine_pe:
+        return "pe";
+    case spec::engine_activation:
+        return "activation";
+    case spec::engine_vector:
+        return "vector";
+    default:
+        return "dma" + std::to_string(engine - spec::engine_dma);
     }
 }
 

@@ -18,13 +18,14 @@ struct engine_program {
     std::vector<instruction> code;
 };
 
-/// Semaphore fields of an instruction: at most two waits (all satisfied before it starts) and two signals (when it has finished).
-/// A third one is a fault of the caller: std::logic_error.
+/// Semaphore fields of an instruction: at most two waits (all satisfied before it starts) and two signals
+/// (when it has finished). A third one is a fault of the caller: std::logic_error.
 class sync {
 public:
     sync& wait(unsigned semaphore, unsigned count = 1);
     sync& signal(unsigned semaphore, unsigned count = 1);
-    template <class instruction_fields> void fill(instruction_fields& i) const {
+    template <class instruction_fields>
+    void fill(instruction_fields& i) const {
         i.wait0 = waits_[0].semaphore, i.wait0_count = waits_[0].count;
         i.wait1 = waits_[1].semaphore, i.wait1_count = waits_[1].count;
         i.signal0 = signals_[0].semaphore, i.signal0_count = signals_[0].count;
@@ -48,17 +49,20 @@ struct formats {
 // Only for engines: waits and signals, nothing else.
 spec::matrix_instruction make_nop(const sync& s);
 // Tile a [rows (k) x columns (n)] into the shadow weight registers.
-spec::matrix_instruction make_load_weights(const sync& s, spec::number_format format, unsigned rows, unsigned columns,
-                                           const matrix& a);
-// Streams a [rows x columns (k)] through the weights, the shadow ones first made active; sums [rows x n] to PSUM d.
-spec::matrix_instruction make_matmul(const sync& s, const formats& f, unsigned rows, unsigned columns, const matrix& a,
-                                     const matrix& d, bool accumulate);
+spec::matrix_instruction make_load_weights(const sync& s, spec::number_format format, unsigned rows,
+                                           unsigned columns, const matrix& a);
+// Streams a [rows x columns (k)] through the weights, the shadow ones first made active; sums [rows x n] to
+// PSUM d.
+spec::matrix_instruction make_matmul(const sync& s, const formats& f, unsigned rows, unsigned columns,
+                                     const matrix& a, const matrix& d, bool accumulate);
 // d = narrow(function(a * scale)).
-spec::matrix_instruction make_activate(const sync& s, const formats& f, spec::activation_function function, float scale,
-                                       unsigned rows, unsigned columns, const matrix& a, const matrix& d);
+spec::matrix_instruction make_activate(const sync& s, const formats& f, spec::activation_function function,
+                                       float scale, unsigned rows, unsigned columns, const matrix& a,
+                                       const matrix& d);
 // d = narrow(function(fma(a, 1, bias[column]))), bias an fp32 row.
-spec::matrix_instruction make_activate_bias(const sync& s, const formats& f, spec::activation_function function,
-                                            unsigned rows, unsigned columns, const matrix& a, const matrix& bias,
+spec::matrix_instruction make_activate_bias(const sync& s, const formats& f,
+                                            spec::activation_function function, unsigned rows,
+                                            unsigned columns, const matrix& a, const matrix& bias,
                                             const matrix& d);
 spec::matrix_instruction make_binary(const sync& s, const formats& f, spec::vector_operation operation,
                                      spec::broadcast repeat, unsigned rows, unsigned columns, const matrix& a,
@@ -78,8 +82,9 @@ struct copy_side {
 spec::copy_instruction make_copy(const sync& s, unsigned tag_slot, const copy_side& from, const copy_side& to,
                                  std::uint64_t run_bytes, std::uint64_t runs);
 // `source_rows` rows of `row_bytes` bytes become row_bytes / element_bytes rows of source_rows elements.
-spec::copy_instruction make_transpose(const sync& s, unsigned tag_slot, const copy_side& from, const copy_side& to,
-                                      unsigned element_bytes, std::uint64_t row_bytes, std::uint64_t source_rows);
+spec::copy_instruction make_transpose(const sync& s, unsigned tag_slot, const copy_side& from,
+                                      const copy_side& to, unsigned element_bytes, std::uint64_t row_bytes,
+                                      std::uint64_t source_rows);
 
 instruction encode(const spec::matrix_instruction& i);
 instruction encode(const spec::copy_instruction& i);
@@ -97,13 +102,14 @@ std::string disassemble(const engine_program& program, std::span<const char* con
 /// What the checker knows of an operand slot.
 struct slot_limit {
     std::uint64_t bytes = 0;
-    std::uint8_t access = 0;                ///< operand_access bits
-    bool working_buffer = false;            ///< lives in state buffer or PSUM and belongs to the command
+    std::uint8_t access = 0;     ///< operand_access bits
+    bool working_buffer = false; ///< lives in state buffer or PSUM and belongs to the command
 };
 
-/// Every fault found in a command's programs, in words; empty when there is none. Checked: engines and opcodes, slots, permissions
-/// and bounds, non-empty shapes, one waiting engine per semaphore, what is signalled is waited for exactly, and that the
-/// programs run to their ends (semaphores only) whichever engine is served first.
+/// Every fault found in a command's programs, in words; empty when there is none. Checked: engines and
+/// opcodes, slots, permissions and bounds, non-empty shapes, one waiting engine per semaphore, what is
+/// signalled is waited for exactly, and that the programs run to their ends (semaphores only) whichever
+/// engine is served first.
 std::vector<std::string> check(std::span<const engine_program> programs, std::span<const slot_limit> slots);
 
 } // namespace retrace::compiler

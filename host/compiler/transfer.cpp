@@ -32,7 +32,8 @@ compiled_kernel compile_weight_upload(const weight_upload_shape& s, const device
     compiled_kernel kernel;
     kernel.slots = {{"W_host", s.weight_bytes, access_read}, {"W", s.weight_bytes, access_write}};
     if (s.bias_bytes) {
-        builder.emit(queue, make_copy({}, slots::bias, {slots::host_bias, 0, s.bias_bytes}, {slots::bias, 0, s.bias_bytes}, s.bias_bytes, 1));
+        builder.emit(queue, make_copy({}, slots::bias, {slots::host_bias, 0, s.bias_bytes},
+                                      {slots::bias, 0, s.bias_bytes}, s.bias_bytes, 1));
         kernel.slots.push_back({"b_host", s.bias_bytes, access_read});
         kernel.slots.push_back({"b", s.bias_bytes, access_write});
     }

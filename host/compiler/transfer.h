@@ -1,5 +1,6 @@
 #pragma once
-// Transfers between host memory and the device: rows of a tensor in either direction, and a layer's weights with its bias.
+// Transfers between host memory and the device: rows of a tensor in either direction, and a layer's weights
+// with its bias.
 #include "host/compiler/gemm.h"
 
 namespace retrace::compiler {

@@ -183,7 +183,7 @@ result<void> device::sleep(std::uint64_t limit) {
     // Also after a wait without message: a lost one leaves its cause standing. Reading back makes sure that
     // the clear has arrived before the ring is looked at; a completion after it sends a new message.
     write(regs::irq_status, regs::irq_status_completion_mask);
-    return {};
+    return look_for_errors(read(regs::irq_status));
 }
 
 result<void> device::look_for_errors(std::uint32_t irq_status) {

@@ -10,7 +10,8 @@ namespace retrace {
 
 class kernel_store {
 public:
-    kernel_store(const compiler::device_capabilities& device, const compiler::work_space& space) : device_(device), space_(space) {}
+    kernel_store(const compiler::device_capabilities& device, const compiler::work_space& space)
+        : device_(device), space_(space) {}
 
     // Indices into kernels(). Throw compiler::capacity_error.
     std::size_t forward(const compiler::forward_shape& shape) {
@@ -33,7 +34,8 @@ public:
     std::vector<compiler::compiled_kernel> take() { return std::move(kernels_); }
 
 private:
-    template <class shape, class compile> std::size_t get(std::map<shape, std::size_t>& known, const shape& s, compile make) {
+    template <class shape, class compile>
+    std::size_t get(std::map<shape, std::size_t>& known, const shape& s, compile make) {
         if (const auto found = known.find(s); found != known.end())
             return found->second;
         kernels_.push_back(make());

@@ -9,21 +9,29 @@ namespace {
 
 constexpr std::uint64_t alignment = 64; ///< a DRAM burst
 
-constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+constexpr std::uint64_t aligned(std::uint64_t bytes) {
+    return (bytes + alignment - 1) / alignment * alignment;
+}
 
 spec::memory_kind memory_of(placement where) {
     switch (where) {
-    case placement::host: return spec::memory_kind::host;
-    case placement::state_buffer: return spec::memory_kind::state_buffer;
-    default: return spec::memory_kind::device_dram;
+    case placement::host:
+        return spec::memory_kind::host;
+    case placement::state_buffer:
+        return spec::memory_kind::state_buffer;
+    default:
+        return spec::memory_kind::device_dram;
     }
 }
 
 spec::region_kind region_of(placement where) {
     switch (where) {
-    case placement::activations: return spec::region_kind::activations;
-    case placement::gradients: return spec::region_kind::gradients;
-    default: return spec::region_kind::weights;
+    case placement::activations:
+        return spec::region_kind::activations;
+    case placement::gradients:
+        return spec::region_kind::gradients;
+    default:
+        return spec::region_kind::weights;
     }
 }
 
@@ -41,7 +49,9 @@ struct demand {
     }
     std::uint64_t bytes() const { return rows * pitch(); }
     tensor_id largest() const {
-        return std::max_element(row_bytes.begin(), row_bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; })->first;
+        return std::max_element(row_bytes.begin(), row_bytes.end(),
+                                [](const auto& a, const auto& b) { return a.second < b.second; })
+            ->first;
     }
 };
 
@@ -55,7 +65,8 @@ std::uint64_t row_bytes(const training_graph& graph, tensor_id t) {
 std::uint64_t live_bytes(const training_graph& graph, tensor_id t) { return graph.tensor(t).bytes(); }
 
 const placed_buffer& placed_run::at(buffer_id id) const {
-    const auto found = std::find_if(buffers.begin(), buffers.end(), [id](const placed_buffer& b) { return b.id == id; });
+    const auto found =
+        std::find_if(buffers.begin(), buffers.end(), [id](const placed_buffer& b) { return b.id == id; });
     if (found == buffers.end())
         throw std::logic_error("a schedule uses a buffer that was not placed");
     return *found;
@@ -66,7 +77,8 @@ std::uint64_t placed_run::pitch(const training_graph& graph, const tensor_use& u
     return common ? common : row_bytes(graph, use.tensor);
 }
 
-placed_run place_run(const training_graph& graph, const schedule& s, const compiler::device_capabilities& device) {
+placed_run place_run(const training_graph& graph, const schedule& s,
+                     const compiler::device_capabilities& device) {
     std::map<buffer_id, demand> demands;
     for (const schedule_operation& op : s.operations) {
         for (const tensor_use& w : op.writes)
@@ -84,7 +96,8 @@ placed_run place_run(const training_graph& graph, const schedule& s, const compi
         std::uint64_t& end = placed.extent[id.where];
         const bool on_chip = id.where == placement::state_buffer;
         const std::uint64_t base = on_chip ? 0 : device.region(region_of(id.where)).base;
-        const std::uint64_t available = on_chip ? device.state_buffer_bytes : device.region(region_of(id.where)).bytes;
+        const std::uint64_t available =
+            on_chip ? device.state_buffer_bytes : device.region(region_of(id.where)).bytes;
         const std::uint64_t at = aligned(base + end) - base;
         end = at + d.bytes();
         placed.buffers.push_back({id, memory_of(id.where), base + at, d.bytes(), d.in_place ? d.pitch() : 0});
@@ -100,10 +113,14 @@ live_account account(const training_graph& graph, const schedule& s) {
     std::map<tensor_id, bool> live;
     const auto counter = [](live_account::moment& m, placement where) -> std::uint64_t* {
         switch (where) {
-        case placement::activations: return &m.activations;
-        case placement::gradients: return &m.gradients;
-        case placement::state_buffer: return &m.state_buffer;
-        default: return nullptr; // weights are live throughout, host memory is not counted
+        case placement::activations:
+            return &m.activations;
+        case placement::gradients:
+            return &m.gradients;
+        case placement::state_buffer:
+            return &m.state_buffer;
+        default:
+            return nullptr; // weights are live throughout, host memory is not counted
         }
     };
     for (const schedule_operation& op : s.operations) {
@@ -113,7 +130,8 @@ live_account account(const training_graph& graph, const schedule& s) {
                 const std::uint64_t mine = live_bytes(graph, w.tensor);
                 const std::uint64_t before = op.in_place ? live_bytes(graph, op.reads.front().tensor) : 0;
                 if (live[w.tensor])
-                    throw std::logic_error(op.name() + " writes " + to_string(w.tensor) + ", which is still there");
+                    throw std::logic_error(op.name() + " writes " + to_string(w.tensor) +
+                                           ", which is still there");
                 *bytes += mine > before ? mine - before : 0;
             }
         result.during.push_back(during);

@@ -22,11 +22,16 @@ spec::number_format format_of(operand_format f) {
 
 spec::phase phase_of(step_kind kind, bool evaluation) {
     switch (kind) {
-    case step_kind::forward: return evaluation ? spec::phase::evaluate : spec::phase::forward;
-    case step_kind::loss_gradient: return spec::phase::loss_gradient;
-    case step_kind::recompute: return spec::phase::recompute;
-    case step_kind::backward: return spec::phase::backward;
-    default: return spec::phase::transfer;
+    case step_kind::forward:
+        return evaluation ? spec::phase::evaluate : spec::phase::forward;
+    case step_kind::loss_gradient:
+        return spec::phase::loss_gradient;
+    case step_kind::recompute:
+        return spec::phase::recompute;
+    case step_kind::backward:
+        return spec::phase::backward;
+    default:
+        return spec::phase::transfer;
     }
 }
 
@@ -40,22 +45,40 @@ struct draft {
 /// Turns a draft's operations into commands, compiling what they need.
 class command_maker {
 public:
-    command_maker(const draft& d, kernel_store& kernels, const compiler::device_capabilities& device, std::uint64_t work_base)
-        : d_(d), kernels_(kernels), device_(device), work_base_(work_base), format_(format_of(d.graph.format)) {}
+    command_maker(const draft& d, kernel_store& kernels, const compiler::device_capabilities& device,
+                  std::uint64_t work_base)
+        : d_(d), kernels_(kernels), device_(device), work_base_(work_base),
+          format_(format_of(d.graph.format)) {}
 
     planned_command make(const schedule_operation& op) {
         planned_command c;
         c.phase = phase_of(op.kind, d_.schedule.evaluation);
         switch (op.kind) {
-        case step_kind::upload_weights: weights(op, c); break;
-        case step_kind::upload_input: transfer(op.writes[0], host_tensor::input, true, c); break;
-        case step_kind::upload_gradient: transfer(op.writes[0], host_tensor::output_gradient, true, c); break;
-        case step_kind::download_output: transfer(op.reads[0], host_tensor::logits, false, c); break;
-        case step_kind::download_gradient: transfer(op.reads[0], host_tensor::input_gradient, false, c); break;
+        case step_kind::upload_weights:
+            weights(op, c);
+            break;
+        case step_kind::upload_input:
+            transfer(op.writes[0], host_tensor::input, true, c);
+            break;
+        case step_kind::upload_gradient:
+            transfer(op.writes[0], host_tensor::output_gradient, true, c);
+            break;
+        case step_kind::download_output:
+            transfer(op.reads[0], host_tensor::logits, false, c);
+            break;
+        case step_kind::download_gradient:
+            transfer(op.reads[0], host_tensor::input_gradient, false, c);
+            break;
         case step_kind::forward:
-        case step_kind::recompute: forward(op, c); break;
-        case step_kind::loss_gradient: loss(op, c); break;
-        case step_kind::backward: backward(op, c); break;
+        case step_kind::recompute:
+            forward(op, c);
+            break;
+        case step_kind::loss_gradient:
+            loss(op, c);
+            break;
+        case step_kind::backward:
+            backward(op, c);
+            break;
         }
         const compiler::compiled_kernel& kernel = kernels_.kernels()[c.kernel];
         for (std::size_t s = 0; s < c.operands.size(); ++s) {
@@ -73,11 +96,19 @@ public:
 private:
     std::uint32_t count(std::size_t n) const { return static_cast<std::uint32_t>(n); }
     std::uint64_t pitch(const tensor_use& u) const { return d_.placed.pitch(d_.graph, u); }
-    std::uint32_t tag(tensor_id t) const { return tag_of(t, d_.schedule.evaluation && (t.role == tensor_role::io)); }
+    std::uint32_t tag(tensor_id t) const {
+        return tag_of(t, d_.schedule.evaluation && (t.role == tensor_role::io));
+    }
 
     planned_operand on_device(const tensor_use& u, std::uint8_t access) const {
         const placed_buffer& b = d_.placed.at(u.buffer);
-        return {b.memory, b.base, 0, tag(u.tensor), static_cast<std::uint8_t>(access | (u.release ? access_release : 0)), host_tensor::none, 0};
+        return {b.memory,
+                b.base,
+                0,
+                tag(u.tensor),
+                static_cast<std::uint8_t>(access | (u.release ? access_release : 0)),
+                host_tensor::none,
+                0};
     }
     planned_operand on_host(tensor_id t, host_tensor h, std::size_t layer, std::uint8_t access) const {
         return {spec::memory_kind::host, 0, 0, tag(t), access, h, layer};
@@ -97,8 +128,10 @@ private:
     void weights(const schedule_operation& op, planned_command& c) {
         const tensor_use* bias = find(op.writes, tensor_role::bias, op.layer);
         const tensor_id w{tensor_role::weight, op.layer};
-        c.kernel = kernels_.weight_upload({live_bytes(d_.graph, w), bias ? live_bytes(d_.graph, bias->tensor) : 0});
-        c.operands = {on_host(w, host_tensor::weights, op.layer, access_read), on_device(op.writes[0], access_write)};
+        c.kernel =
+            kernels_.weight_upload({live_bytes(d_.graph, w), bias ? live_bytes(d_.graph, bias->tensor) : 0});
+        c.operands = {on_host(w, host_tensor::weights, op.layer, access_read),
+                      on_device(op.writes[0], access_write)};
         if (bias) {
             c.operands.push_back(on_host(bias->tensor, host_tensor::bias, op.layer, access_read));
             c.operands.push_back(on_device(*bias, access_write));
@@ -107,7 +140,8 @@ private:
 
     void transfer(const tensor_use& u, host_tensor h, bool down, planned_command& c) {
         const std::uint64_t row = row_bytes(d_.graph, u.tensor);
-        c.kernel = kernels_.transfer({count(d_.graph.batch), row, down ? row : pitch(u), down ? pitch(u) : row});
+        c.kernel =
+            kernels_.transfer({count(d_.graph.batch), row, down ? row : pitch(u), down ? pitch(u) : row});
         const planned_operand host = on_host(u.tensor, h, 0, down ? access_read : access_write);
         const planned_operand here = on_device(u, down ? access_write : access_read);
         c.operands = down ? std::vector{host, here} : std::vector{here, host};
@@ -116,8 +150,9 @@ private:
     void forward(const schedule_operation& op, planned_command& c) {
         const layer& l = d_.graph.net.at(op.layer);
         const tensor_use &input = op.reads[0], &output = op.writes[0];
-        c.kernel = kernels_.forward({count(d_.graph.batch), count(l.inputs), count(l.outputs), format_, l.bias,
-                                     l.activation == activation_kind::relu, op.in_place, pitch(input), pitch(output)});
+        c.kernel = kernels_.forward({count(d_.graph.batch), count(l.inputs), count(l.outputs), format_,
+                                     l.bias, l.activation == activation_kind::relu, op.in_place, pitch(input),
+                                     pitch(output)});
         c.operands = working();
         c.operands.push_back(on_device(input, access_read));
         c.operands.push_back(on_device(output, access_write));
@@ -128,7 +163,8 @@ private:
 
     void loss(const schedule_operation& op, planned_command& c) {
         const tensor_use &output = op.reads[0], &gradient = op.writes[0];
-        c.kernel = kernels_.loss({count(d_.graph.batch), count(d_.graph.net.at(op.layer).outputs), format_, pitch(output), pitch(gradient)});
+        c.kernel = kernels_.loss({count(d_.graph.batch), count(d_.graph.net.at(op.layer).outputs), format_,
+                                  pitch(output), pitch(gradient)});
         c.operands = working();
         c.operands.push_back(on_device(output, access_read));
         c.operands.push_back(on_host({tensor_role::targets, op.layer}, host_tensor::targets, 0, access_read));
@@ -141,10 +177,19 @@ private:
         const std::size_t k = op.layer;
         const layer& l = d_.graph.net.at(k);
         const std::optional<operation>& down = d_.graph.backward_of(k).data_gradient;
-        const tensor_use &input = *find(op.reads, tensor_role::io, k - 1), &gradient = *find(op.reads, tensor_role::gradient, k);
+        const tensor_use &input = *find(op.reads, tensor_role::io, k - 1),
+                         &gradient = *find(op.reads, tensor_role::gradient, k);
         const tensor_use* lower = find(op.writes, tensor_role::gradient, k - 1);
-        compiler::backward_shape shape{count(d_.graph.batch), count(l.inputs), count(l.outputs), format_, l.bias, down.has_value(),
-                                       down && down->activation == activation_kind::relu, pitch(input), pitch(gradient), lower ? pitch(*lower) : 0};
+        compiler::backward_shape shape{count(d_.graph.batch),
+                                       count(l.inputs),
+                                       count(l.outputs),
+                                       format_,
+                                       l.bias,
+                                       down.has_value(),
+                                       down && down->activation == activation_kind::relu,
+                                       pitch(input),
+                                       pitch(gradient),
+                                       lower ? pitch(*lower) : 0};
         c.kernel = kernels_.backward(shape);
         c.operands = working();
         c.operands.push_back(on_device(input, access_read));
@@ -152,8 +197,10 @@ private:
         const tensor_use* w = find(op.reads, tensor_role::weight, k);
         c.operands.push_back(w ? on_device(*w, access_read) : planned_operand{});
         c.operands.push_back(lower ? on_device(*lower, access_write) : planned_operand{});
-        c.operands.push_back(on_host({tensor_role::weight_gradient, k}, host_tensor::weight_gradient, k, access_write));
-        c.operands.push_back(on_host({tensor_role::bias_gradient, k}, host_tensor::bias_gradient, k, access_write));
+        c.operands.push_back(
+            on_host({tensor_role::weight_gradient, k}, host_tensor::weight_gradient, k, access_write));
+        c.operands.push_back(
+            on_host({tensor_role::bias_gradient, k}, host_tensor::bias_gradient, k, access_write));
     }
 
     const draft& d_;
@@ -191,17 +238,23 @@ private:
         d.graph = differentiate(plan_.net, plan_.shape.range, batch, plan_.shape.operands);
         const schedule_settings& settings = plan_.shape.schedule;
         d.schedule = evaluation ? make_evaluation(d.graph, settings) : make_schedule(d.graph, settings);
-        // Weights come down while the first layers run. The peak of all device DRAM is certain only where it falls behind the last
-        // upload; otherwise the uploads go first.
-        if (!peak_follows_uploads(d)) {
+        // Weights come down while the first layers run. Then the peak of all device DRAM is certain only if
+        // it falls behind the last upload (or, for an evaluation, is training's); otherwise the uploads go
+        // first.
+        const auto [before, behind] = moving_peaks(d);
+        if (before > std::max(behind, moving_peak_)) {
             const schedule_options first{.upload_weights = true, .uploads_first = true};
-            d.schedule = evaluation ? make_evaluation(d.graph, settings, first) : make_schedule(d.graph, settings, first);
+            d.schedule = evaluation ? make_evaluation(d.graph, settings, first)
+                                    : make_schedule(d.graph, settings, first);
         }
+        moving_peak_ = std::max({moving_peak_, before, behind});
         d.placed = place_run(d.graph, d.schedule, plan_.device);
         return d;
     }
 
-    static bool peak_follows_uploads(const draft& d) {
+    /// Activations and gradients together at their highest: before F_last, which waits for the last upload,
+    /// and from there on.
+    static std::pair<std::uint64_t, std::uint64_t> moving_peaks(const draft& d) {
         const live_account live = account(d.graph, d.schedule);
         std::uint64_t before = 0, behind = 0;
         bool last_layer = false;
@@ -211,7 +264,7 @@ private:
             std::uint64_t& peak = last_layer ? behind : before;
             peak = std::max(peak, live.during[i].activations + live.during[i].gradients);
         }
-        return behind >= before;
+        return {before, behind};
     }
 
     void check_regions() {
@@ -230,8 +283,9 @@ private:
             if (culprit)
                 throw capacity_error(to_string(where), needed, available, needed,
                                      std::string("schedule ") + to_string(plan_.shape.schedule.kind) +
-                                         (culprit->schedule.evaluation ? " (evaluation)" : "") + ", whose tensor " +
-                                         to_string(culprit->placed.culprit.at(where)) + " is the first that does not fit,");
+                                         (culprit->schedule.evaluation ? " (evaluation)" : "") +
+                                         ", whose tensor " + to_string(culprit->placed.culprit.at(where)) +
+                                         " is the first that does not fit,");
             memory_peak& peak = *region(where);
             peak.capacity_bytes = available;
             peak.extent_bytes = needed;
@@ -244,7 +298,8 @@ private:
                                                : &plan_.peaks.weights;
     }
 
-    /// Working buffers stand behind the tensors that stay in the state buffer, on a bank of their own if there is room.
+    /// Working buffers stand behind the tensors that stay in the state buffer, on a bank of their own if
+    /// there is room.
     void compile() {
         std::uint64_t residents = 0;
         for (const draft& d : drafts_)
@@ -265,9 +320,11 @@ private:
         }
         for (const draft& d : drafts_)
             if (d.placed.culprit.count(placement::state_buffer))
-                throw capacity_error("state_buffer", worst->needed_bytes(), capacity, worst->smallest_capacity(),
-                                     std::string("schedule ") + to_string(plan_.shape.schedule.kind) + ", whose tensor " +
-                                         to_string(d.placed.culprit.at(placement::state_buffer)) + " is the first that does not fit,");
+                throw capacity_error(
+                    "state_buffer", worst->needed_bytes(), capacity, worst->smallest_capacity(),
+                    std::string("schedule ") + to_string(plan_.shape.schedule.kind) + ", whose tensor " +
+                        to_string(d.placed.culprit.at(placement::state_buffer)) +
+                        " is the first that does not fit,");
         throw capacity_error("state_buffer", worst->needed_bytes(), capacity, worst->smallest_capacity(),
                              worst->culprit() + (residents ? " beside the tensors that stay there" : ""));
     }
@@ -305,7 +362,9 @@ private:
 
     void place_programs() {
         const compiler::memory_region& r = plan_.device.region(spec::region_kind::programs);
-        std::uint64_t at = (r.base + spec::program_alignment - 1) / spec::program_alignment * spec::program_alignment, bytes = 0;
+        std::uint64_t at = (r.base + spec::program_alignment - 1) / spec::program_alignment *
+                           spec::program_alignment,
+                      bytes = 0;
         for (const compiler::compiled_kernel& k : plan_.kernels) {
             auto& addresses = plan_.program_addresses.emplace_back();
             for (const compiler::engine_program& p : k.programs) {
@@ -335,7 +394,6 @@ private:
             peaks.gradients.peak_bytes = std::max(peaks.gradients.peak_bytes, c.gradients);
             peaks.state_buffer.peak_bytes = std::max(peaks.state_buffer.peak_bytes, c.state_buffer);
             peaks.psum.peak_bytes = std::max(peaks.psum.peak_bytes, c.psum);
-            moving_peak_ = std::max(moving_peak_, c.activations + c.gradients);
             const std::uint64_t macs = plan_.kernels[c.kernel].macs;
             if (!d.schedule.evaluation)
                 (c.phase == spec::phase::backward ? plan_.backward_macs : plan_.forward_macs) += macs;
@@ -343,7 +401,8 @@ private:
         run.predicted_cycles = predict(run);
     }
 
-    /// Uploads follow each other on their own queue; everything else waits for the operation before it and for its uploads.
+    /// Uploads follow each other on their own queue; everything else waits for the operation before it and
+    /// for its uploads.
     static std::uint64_t predict(const planned_run& run) {
         std::vector<std::uint64_t> done(run.commands.size());
         std::uint64_t uploads = 0, last = 0;
@@ -369,8 +428,8 @@ private:
                 peaks.weights.peak_bytes += t.bytes();
         peaks.device_dram.capacity_bytes = plan_.device.dram_bytes;
         peaks.device_dram.peak_bytes = peaks.programs.peak_bytes + peaks.weights.peak_bytes + moving_peak_;
-        peaks.device_dram.extent_bytes = peaks.programs.extent_bytes + peaks.weights.extent_bytes + peaks.activations.extent_bytes +
-                                         peaks.gradients.extent_bytes;
+        peaks.device_dram.extent_bytes = peaks.programs.extent_bytes + peaks.weights.extent_bytes +
+                                         peaks.activations.extent_bytes + peaks.gradients.extent_bytes;
         peaks.state_buffer.capacity_bytes = plan_.device.state_buffer_bytes;
         peaks.psum.capacity_bytes = plan_.device.psum_banks * plan_.device.psum_bank_bytes();
         peaks.psum.extent_bytes = peaks.psum.peak_bytes;

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "host/training/tensors.h"
 #include "host/training/plan.h"
+#include "host/training/tensors.h"
 
 namespace retrace {
 
@@ -16,23 +16,35 @@ std::uint64_t address_of(const planned_operand& o, const host_buffers& b) {
         return addresses[o.layer];
     };
     switch (o.host) {
-    case host_tensor::none: return o.base;
-    case host_tensor::input: return b.input;
-    case host_tensor::targets: return b.targets;
-    case host_tensor::logits: return b.logits;
-    case host_tensor::loss: return b.loss;
-    case host_tensor::weights: return layered(b.weights);
-    case host_tensor::bias: return layered(b.bias);
-    case host_tensor::weight_gradient: return layered(b.weight_gradient);
-    case host_tensor::bias_gradient: return layered(b.bias_gradient);
-    case host_tensor::output_gradient: return b.output_gradient;
-    case host_tensor::input_gradient: return b.input_gradient;
+    case host_tensor::none:
+        return o.base;
+    case host_tensor::input:
+        return b.input;
+    case host_tensor::targets:
+        return b.targets;
+    case host_tensor::logits:
+        return b.logits;
+    case host_tensor::loss:
+        return b.loss;
+    case host_tensor::weights:
+        return layered(b.weights);
+    case host_tensor::bias:
+        return layered(b.bias);
+    case host_tensor::weight_gradient:
+        return layered(b.weight_gradient);
+    case host_tensor::bias_gradient:
+        return layered(b.bias_gradient);
+    case host_tensor::output_gradient:
+        return b.output_gradient;
+    case host_tensor::input_gradient:
+        return b.input_gradient;
     }
     return 0;
 }
 
-std::vector<spec::command> commands_of(const plan& p, const planned_run& run, std::uint32_t step, std::uint32_t version,
-                                       std::uint32_t weight_version, const host_buffers& buffers) {
+std::vector<spec::command> commands_of(const plan& p, const planned_run& run, std::uint32_t step,
+                                       std::uint32_t version, std::uint32_t weight_version,
+                                       const host_buffers& buffers) {
     std::vector<spec::command> list;
     for (std::size_t i = 0; i < run.commands.size(); ++i) {
         const planned_command& planned = run.commands[i];
@@ -81,8 +93,8 @@ std::vector<spec::command> step_commands(const plan& p, std::uint32_t step, cons
     return commands_of(p, p.training, step, step, step, buffers);
 }
 
-std::vector<spec::command> evaluation_commands(const plan& p, std::size_t index, std::uint32_t run, std::uint32_t weight_version,
-                                               const host_buffers& buffers) {
+std::vector<spec::command> evaluation_commands(const plan& p, std::size_t index, std::uint32_t run,
+                                               std::uint32_t weight_version, const host_buffers& buffers) {
     return commands_of(p, p.evaluations.at(index), weight_version, run, weight_version, buffers);
 }
 

@@ -17,7 +17,8 @@ constexpr tensor_id gradient(std::size_t k) { return {tensor_role::gradient, k};
 
 class scheduler {
 public:
-    scheduler(const training_graph& graph, const schedule_settings& settings, const schedule_options& options, bool evaluation)
+    scheduler(const training_graph& graph, const schedule_settings& settings, const schedule_options& options,
+              bool evaluation)
         : graph_(graph), options_(options), first_(graph.range.first), last_(graph.range.last) {
         if (settings.interval == 0)
             throw network_error("schedule interval is 0, it must be at least 1");
@@ -31,9 +32,10 @@ public:
     schedule training() {
         forward_sweep();
         if (graph_.loss_gradient) {
-            const std::size_t lg = add(step_kind::loss_gradient, last_,
-                                       {use(io(last_), true), {{tensor_role::targets, last_}, {placement::host, 0}}},
-                                       {use(gradient(last_)), {{tensor_role::loss, last_}, {placement::host, 0}}});
+            const std::size_t lg =
+                add(step_kind::loss_gradient, last_,
+                    {use(io(last_), true), {{tensor_role::targets, last_}, {placement::host, 0}}},
+                    {use(gradient(last_)), {{tensor_role::loss, last_}, {placement::host, 0}}});
             backward_may_begin_ = lg;
         } else {
             add(step_kind::download_output, last_, {use(io(last_), true)}, {});
@@ -53,7 +55,8 @@ public:
     }
 
 private:
-    // --- where outputs live -----------------------------------------------------------------------------------------
+    // --- where outputs live
+    // -----------------------------------------------------------------------------------------
 
     std::size_t number(std::size_t k) const { return k - first_ + 1; } ///< of a layer, within the range
 
@@ -64,37 +67,48 @@ private:
         if (out_.evaluation || k == last_)
             return false;
         switch (out_.settings.kind) {
-        case schedule_kind::store_all: return true;
-        case schedule_kind::recompute: return false;
+        case schedule_kind::store_all:
+            return true;
+        case schedule_kind::recompute:
+            return false;
         case schedule_kind::interval:
-        case schedule_kind::interval_overwrite: return number(k) % out_.settings.interval == 0;
+        case schedule_kind::interval_overwrite:
+            return number(k) % out_.settings.interval == 0;
         }
         return false;
     }
 
     buffer_id place_of(tensor_id t) const {
         switch (t.role) {
-        case tensor_role::gradient: return {placement::gradients, t.layer % 2}; // G_k and G_{k-1} live at once, no others
+        case tensor_role::gradient:
+            return {placement::gradients, t.layer % 2}; // G_k and G_{k-1} live at once, no others
         case tensor_role::weight:
-        case tensor_role::bias: return {placement::weights, 2 * t.layer + (t.role == tensor_role::bias)};
-        case tensor_role::io: break;
-        default: return {placement::host, 0};
+        case tensor_role::bias:
+            return {placement::weights, 2 * t.layer + (t.role == tensor_role::bias)};
+        case tensor_role::io:
+            break;
+        default:
+            return {placement::host, 0};
         }
         const std::size_t k = t.layer, n = out_.settings.interval;
         if (k < first_)
             return {placement::activations, 0};
-        const bool on_chip = out_.settings.kind == schedule_kind::interval || out_.settings.kind == schedule_kind::interval_overwrite;
+        const bool on_chip = out_.settings.kind == schedule_kind::interval ||
+                             out_.settings.kind == schedule_kind::interval_overwrite;
         if (out_.evaluation)
             return on_chip ? buffer_id{placement::state_buffer, 0} : buffer_id{placement::activations, 1};
         switch (out_.settings.kind) {
-        case schedule_kind::store_all: return {placement::activations, number(k)};
-        case schedule_kind::recompute: return {placement::activations, 1};
+        case schedule_kind::store_all:
+            return {placement::activations, number(k)};
+        case schedule_kind::recompute:
+            return {placement::activations, 1};
         case schedule_kind::interval:
             if (retained(k))
                 return {placement::activations, number(k) / n};
             return {placement::state_buffer, (number(k) - 1) % n};
         case schedule_kind::interval_overwrite:
-            return retained(k) ? buffer_id{placement::activations, number(k) / n} : buffer_id{placement::state_buffer, 0};
+            return retained(k) ? buffer_id{placement::activations, number(k) / n}
+                               : buffer_id{placement::state_buffer, 0};
         }
         return {};
     }
@@ -110,7 +124,8 @@ private:
 
     tensor_use use(tensor_id t, bool release = false) const { return {t, place_of(t), release}; }
 
-    // --- operations -------------------------------------------------------------------------------------------------
+    // --- operations
+    // -------------------------------------------------------------------------------------------------
 
     void forward_sweep() {
         if (options_.upload_weights)
@@ -123,7 +138,8 @@ private:
             // The next layer's weights travel while this one computes.
             if (options_.upload_weights && !options_.uploads_first && k < last_)
                 upload(k + 1);
-            forward(step_kind::forward, k, {}, !survives_first_sweep(k - 1) || (out_.evaluation && k == first_));
+            forward(step_kind::forward, k, {},
+                    !survives_first_sweep(k - 1) || (out_.evaluation && k == first_));
         }
     }
 
@@ -155,7 +171,8 @@ private:
         while (!resident_.count(from))
             --from;
         for (std::size_t r = from + 1; r < k; ++r)
-            forward(step_kind::recompute, r, r == from + 1 ? std::vector{backward_may_begin_} : std::vector<std::size_t>{}, false);
+            forward(step_kind::recompute, r,
+                    r == from + 1 ? std::vector{backward_may_begin_} : std::vector<std::size_t>{}, false);
         std::vector<tensor_use> reads, writes;
         for (const tensor_id& t : graph_.backward_of(k).reads)
             reads.push_back(use(t, t == io(k - 1) || t == gradient(k)));
@@ -165,11 +182,14 @@ private:
         resident_.erase(k - 1);
     }
 
-    // --- wait sets --------------------------------------------------------------------------------------------------
+    // --- wait sets
+    // --------------------------------------------------------------------------------------------------
 
-    /// An operation of the chain: each waits for the one before it, because it takes over the working buffers and because what it
-    /// overwrites was last read there or earlier. So whatever an earlier one has waited for has happened, too.
-    std::size_t add(step_kind kind, std::size_t layer, std::vector<tensor_use> reads, std::vector<tensor_use> writes, bool in_place = false,
+    /// An operation of the chain: each waits for the one before it, because it takes over the working buffers
+    /// and because what it overwrites was last read there or earlier. So whatever an earlier one has waited
+    /// for has happened, too.
+    std::size_t add(step_kind kind, std::size_t layer, std::vector<tensor_use> reads,
+                    std::vector<tensor_use> writes, bool in_place = false,
                     std::vector<std::size_t> waits = {}) {
         for (const tensor_use& r : reads)
             if (const auto at = writer_.find(r.tensor); at != writer_.end())
@@ -178,7 +198,8 @@ private:
             waits.push_back(*previous_);
         std::sort(waits.begin(), waits.end());
         waits.erase(std::unique(waits.begin(), waits.end()), waits.end());
-        const std::size_t index = append({kind, layer, in_place, std::move(reads), std::move(writes), std::move(waits)});
+        const std::size_t index =
+            append({kind, layer, in_place, std::move(reads), std::move(writes), std::move(waits)});
         previous_ = index;
         return index;
     }
@@ -206,29 +227,39 @@ private:
 
 const char* to_string(schedule_kind kind) {
     switch (kind) {
-    case schedule_kind::store_all: return "store_all";
-    case schedule_kind::recompute: return "recompute";
-    case schedule_kind::interval: return "interval";
-    case schedule_kind::interval_overwrite: return "interval_overwrite";
+    case schedule_kind::store_all:
+        return "store_all";
+    case schedule_kind::recompute:
+        return "recompute";
+    case schedule_kind::interval:
+        return "interval";
+    case schedule_kind::interval_overwrite:
+        return "interval_overwrite";
     }
     return "?";
 }
 
 schedule_kind schedule_kind_of(const std::string& name) {
-    for (const schedule_kind kind : {schedule_kind::store_all, schedule_kind::recompute, schedule_kind::interval,
-                                     schedule_kind::interval_overwrite})
+    for (const schedule_kind kind : {schedule_kind::store_all, schedule_kind::recompute,
+                                     schedule_kind::interval, schedule_kind::interval_overwrite})
         if (name == to_string(kind))
             return kind;
-    throw network_error("there is no schedule '" + name + "': it is store_all, recompute, interval or interval_overwrite");
+    throw network_error("there is no schedule '" + name +
+                        "': it is store_all, recompute, interval or interval_overwrite");
 }
 
 const char* to_string(placement where) {
     switch (where) {
-    case placement::host: return "host";
-    case placement::activations: return "activations";
-    case placement::gradients: return "gradients";
-    case placement::weights: return "weights";
-    case placement::state_buffer: return "state_buffer";
+    case placement::host:
+        return "host";
+    case placement::activations:
+        return "activations";
+    case placement::gradients:
+        return "gradients";
+    case placement::weights:
+        return "weights";
+    case placement::state_buffer:
+        return "state_buffer";
     }
     return "?";
 }
@@ -236,30 +267,42 @@ const char* to_string(placement where) {
 std::string schedule_operation::name() const {
     const std::string k = std::to_string(layer);
     switch (kind) {
-    case step_kind::upload_weights: return "U_" + k;
-    case step_kind::upload_input: return "IN";
-    case step_kind::forward: return "F_" + k;
-    case step_kind::loss_gradient: return "LG";
-    case step_kind::download_output: return "OUT";
-    case step_kind::upload_gradient: return "GIN";
-    case step_kind::recompute: return "F_" + k + "'";
-    case step_kind::backward: return "B_" + k;
-    case step_kind::download_gradient: return "GOUT";
+    case step_kind::upload_weights:
+        return "U_" + k;
+    case step_kind::upload_input:
+        return "IN";
+    case step_kind::forward:
+        return "F_" + k;
+    case step_kind::loss_gradient:
+        return "LG";
+    case step_kind::download_output:
+        return "OUT";
+    case step_kind::upload_gradient:
+        return "GIN";
+    case step_kind::recompute:
+        return "F_" + k + "'";
+    case step_kind::backward:
+        return "B_" + k;
+    case step_kind::download_gradient:
+        return "GOUT";
     }
     return "?";
 }
 
 std::size_t schedule::forward_executions() const {
-    return static_cast<std::size_t>(std::count_if(operations.begin(), operations.end(), [](const schedule_operation& op) {
-        return op.kind == step_kind::forward || op.kind == step_kind::recompute;
-    }));
+    return static_cast<std::size_t>(
+        std::count_if(operations.begin(), operations.end(), [](const schedule_operation& op) {
+            return op.kind == step_kind::forward || op.kind == step_kind::recompute;
+        }));
 }
 
-schedule make_schedule(const training_graph& graph, const schedule_settings& settings, const schedule_options& options) {
+schedule make_schedule(const training_graph& graph, const schedule_settings& settings,
+                       const schedule_options& options) {
     return scheduler(graph, settings, options, false).training();
 }
 
-schedule make_evaluation(const training_graph& graph, const schedule_settings& settings, const schedule_options& options) {
+schedule make_evaluation(const training_graph& graph, const schedule_settings& settings,
+                         const schedule_options& options) {
     return scheduler(graph, settings, options, true).evaluation();
 }
 

@@ -1,22 +1,27 @@
 #pragma once
-// What is kept, what is regenerated, and when: a schedule turns a range of layers into a list of operations, each with the tensors it
-// reads and writes, where they live, whom it waits for and what it releases. Addresses, bytes and programs are the planner's business.
+// What is kept, what is regenerated, and when: a schedule turns a range of layers into a list of operations,
+// each with the tensors it reads and writes, where they live, whom it waits for and what it releases.
+// Addresses, bytes and programs are the planner's business.
 //
-// Order of a training step: F_first .. F_last, the loss gradient LG, then per layer from the top: what is missing is regenerated
-// (F_k', from the nearest output that is still there), then B_k. With L layers in the range and spacing n:
+// Order of a training step: F_first .. F_last, the loss gradient LG, then per layer from the top: what is
+// missing is regenerated (F_k', from the nearest output that is still there), then B_k. With L layers in the
+// range and spacing n:
 //
-//   store_all           every output stays in device DRAM                                              L executions of F
-//   recompute           every output overwrites the one before it, in place in device DRAM             L + L(L-1)/2
-//   interval            every n-th output stays in device DRAM; the others of a segment are held in    L + (ceil(L/n)-1)(n-1)
+//   store_all           every output stays in device DRAM                                              L
+//   executions of F recompute           every output overwrites the one before it, in place in device DRAM L
+//   + L(L-1)/2 interval            every n-th output stays in device DRAM; the others of a segment are held
+//   in    L + (ceil(L/n)-1)(n-1)
 //                       the state buffer; the last segment is still there when its backward begins
-//   interval_overwrite  every n-th output stays in device DRAM; the others overwrite each other        L + L(n-1)/2 for n | L
+//   interval_overwrite  every n-th output stays in device DRAM; the others overwrite each other        L +
+//   L(n-1)/2 for n | L
 //                       in one buffer of the state buffer
 //
-// The range's input IO_{first-1} is delivered from outside and stays until its last reader. The last output is never retained: only
-// LG (or, in a range without the loss, its download) reads it. n need not divide L: the last segment is then shorter.
+// The range's input IO_{first-1} is delivered from outside and stays until its last reader. The last output
+// is never retained: only LG (or, in a range without the loss, its download) reads it. n need not divide L:
+// the last segment is then shorter.
 //
-// A range without the loss is a pipeline stage: its last output goes to the host, and the gradient of it comes from there. LG's place
-// in the order is taken by that gradient's arrival.
+// A range without the loss is a pipeline stage: its last output goes to the host, and the gradient of it
+// comes from there. LG's place in the order is taken by that gradient's arrival.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -70,11 +75,13 @@ struct tensor_use {
 struct schedule_operation {
     step_kind kind = step_kind::forward;
     std::size_t layer = 0;
-    bool in_place = false;          ///< the first write takes the address range of the first read
-    std::vector<tensor_use> reads;  ///< IO_{k-1} first
-    std::vector<tensor_use> writes; ///< one version per training step; a regenerated output is the same version
-    /// Operations that must have completed, by index, ascending, at most spec::max_waits: the producers of what it reads; the
-    /// operation before it, whose working buffers it takes and whose tensors it may overwrite; for the first F_k' after each B, LG.
+    bool in_place = false;         ///< the first write takes the address range of the first read
+    std::vector<tensor_use> reads; ///< IO_{k-1} first
+    std::vector<tensor_use>
+        writes; ///< one version per training step; a regenerated output is the same version
+    /// Operations that must have completed, by index, ascending, at most spec::max_waits: the producers of
+    /// what it reads; the operation before it, whose working buffers it takes and whose tensors it may
+    /// overwrite; for the first F_k' after each B, LG.
     std::vector<std::size_t> waits;
 
     std::string name() const; // "U_3", "IN", "F_3", "LG", "OUT", "GIN", "F_3'", "B_3", "GOUT"
@@ -95,11 +102,15 @@ struct schedule_options {
     bool uploads_first = false; ///< no layer starts before the last weights have arrived
 };
 
-/// Throws network_error for a spacing of 0, and std::logic_error if an operation would wait for more commands than one can.
-schedule make_schedule(const training_graph& graph, const schedule_settings& settings, const schedule_options& options = {});
+/// Throws network_error for a spacing of 0, and std::logic_error if an operation would wait for more commands
+/// than one can.
+schedule make_schedule(const training_graph& graph, const schedule_settings& settings,
+                       const schedule_options& options = {});
 
-/// Forward only: every output takes the place of the one before it, in place where the training schedule keeps its working outputs (device
-/// DRAM or state buffer), and the last one goes to the host. The range must begin the network's or a stage's input, as in training.
-schedule make_evaluation(const training_graph& graph, const schedule_settings& settings, const schedule_options& options = {});
+/// Forward only: every output takes the place of the one before it, in place where the training schedule
+/// keeps its working outputs (device DRAM or state buffer), and the last one goes to the host. The range must
+/// begin the network's or a stage's input, as in training.
+schedule make_evaluation(const training_graph& graph, const schedule_settings& settings,
+                         const schedule_options& options = {});
 
 } // namespace retrace

@@ -11,7 +11,8 @@ constexpr unsigned role_shift = 16;
 
 std::uint32_t tag_of(tensor_id id, bool evaluation) {
     if (id.layer > 0xffff)
-        throw network_error("a network of more than 65535 layers has no tags for its tensors: " + to_string(id));
+        throw network_error("a network of more than 65535 layers has no tags for its tensors: " +
+                            to_string(id));
     const std::uint32_t role = static_cast<std::uint32_t>(id.role) + 1;
     return (evaluation ? evaluation_bit : 0) | role << role_shift | static_cast<std::uint32_t>(id.layer);
 }

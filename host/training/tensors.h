@@ -7,8 +7,8 @@
 
 namespace retrace {
 
-/// Fixed per tensor, never 0 (working buffers). Layers up to 65,535. What an evaluation computes has tags of its own: it is no
-/// version of the training step's tensors.
+/// Fixed per tensor, never 0 (working buffers). Layers up to 65,535. What an evaluation computes has tags of
+/// its own: it is no version of the training step's tensors.
 std::uint32_t tag_of(tensor_id id, bool evaluation = false);
 
 /// The tensor behind a tag, and whether it belongs to an evaluation.

@@ -24,7 +24,9 @@ void arbiter::enqueue(request& r) {
 void arbiter::arbitrate() {
     const std::uint64_t cycle = clock_.now();
     batch_.swap(pending_);
-    std::stable_sort(batch_.begin(), batch_.end(), [](const request* a, const request* b) { return a->who->id < b->who->id; });
+    std::stable_sort(batch_.begin(), batch_.end(), [](const request* a, const request* b) {
+        return a->who->id != b->who->id ? a->who->id < b->who->id : a->who->order < b->who->order;
+    });
     for (request* r : batch_) {
         r->resume = r->grant(cycle);
         r->who->wake.notify(clock_.until(r->resume));

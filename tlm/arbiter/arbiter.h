@@ -15,6 +15,7 @@ namespace retrace {
 struct requester {
     explicit requester(unsigned number) : id(number) {}
     unsigned id;
+    std::uint64_t order = 0; ///< among several requests of one id
     sc_core::sc_event wake;
 };
 

@@ -1,5 +1,7 @@
 #include "tlm/dma/dma_queue.h"
 
+#include <fmt/format.h>
+
 namespace retrace {
 
 using spec::engine_fault;
@@ -20,19 +22,21 @@ stall category_of(memory_kind memory) {
 } // namespace
 
 dma_queue::dma_queue(const sc_core::sc_module_name& name, unsigned number, backplane& plane, finished_callback finished)
-    : engine(name, number, plane, std::move(finished)), ring_(plane.config.dma.outstanding_chunks), write_requester_(write_requesters + number),
-      read_access_(requester_), write_access_(write_requester_) {
+    : engine(name, number, plane, std::move(finished)), write_requester_(write_requesters + number), write_access_(write_requester_) {
+    for (unsigned i = 0; i < plane.config.dma.outstanding_chunks; ++i) {
+        ring_.push_back(std::make_unique<place>(number));
+        sc_core::sc_spawn([this, i] { read_chunks(i); }, fmt::format("read{}", i).c_str());
+    }
     SC_HAS_PROCESS(dma_queue);
-    SC_THREAD(write_pieces);
+    SC_THREAD(write_chunks);
 }
 
-bool dma_queue::transport(memory_access& access, memory_kind memory, tlm::tlm_command command, const std::vector<byte_run>& runs,
-                          std::vector<std::byte>& data, const run_handle& run, std::uint32_t pc, trace::tensor_id tensor) {
-    access.extension.tensor = tensor;
-    access.extension.origin = origin(run, pc);
+bool dma_queue::transport(memory_access& access, memory_kind memory, tlm::tlm_command command, const std::vector<byte_run>& runs, place& p) {
+    access.extension.tensor = p.tensor;
+    access.extension.origin = origin(p.run, p.fetched.pc);
     access.extension.runs = &runs;
-    access.extension.cancelled = &run->cancelled;
-    access.set(command, runs.front().address, data.data(), static_cast<std::uint32_t>(data.size()));
+    access.extension.cancelled = &p.run->cancelled;
+    access.set(command, runs.front().address, p.data.data(), static_cast<std::uint32_t>(p.data.size()));
     const stall category = category_of(memory);
     plane_.stalls.transfer(plane_.clock.now(), number(), category, +1);
     const bool ok = access.transport(memory == memory_kind::host ? host : memory == memory_kind::device_dram ? dram : buffer);
@@ -40,85 +44,106 @@ bool dma_queue::transport(memory_access& access, memory_kind memory, tlm::tlm_co
     return ok;
 }
 
-dma_queue::piece& dma_queue::claim_piece(const run_handle& run) {
-    while (used_ == ring_.size()) {
-        wait(popped_);
+dma_queue::place& dma_queue::claim(const run_handle& run) {
+    place& p = *ring_[next_claim_];
+    while (p.now != place::state::free) {
+        wait(freed_);
         check(run);
     }
-    return ring_[(first_ + used_) % ring_.size()];
+    p.run = run;
+    return p;
 }
 
-void dma_queue::hand_over() {
+void dma_queue::hand_over(place& p, place::state next) {
     begin_flight();
-    ++used_;
-    pushed_.notify(sc_core::SC_ZERO_TIME);
+    next_claim_ = (next_claim_ + 1) % ring_.size();
+    p.now = next;
+    p.reader.order = chunks_++;
+    (next == place::state::to_read ? p.filled : read_).notify(sc_core::SC_ZERO_TIME);
 }
 
 void dma_queue::execute(const fetched_instruction& fetched) {
     const run_handle run = current();
     if (fetched.header().opcode == static_cast<std::uint8_t>(spec::opcode::nop)) {
-        piece& p = claim_piece(run);
-        p.run = run;
+        place& p = claim(run);
         p.fetched = fetched;
         p.chunk.bytes = 0;
         p.last = true;
-        hand_over();
+        hand_over(p, place::state::to_write);
         return;
     }
     plane_.stalls.busy(plane_.clock.now(), number(), stall::dma);
-    const auto i = fetched.as<spec::copy_instruction>();
-    dma_transfer transfer(i, context_of(run), plane_.config.dma.chunk_bytes);
+    dma_transfer transfer(fetched.as<spec::copy_instruction>(), context_of(run), plane_.config.dma.chunk_bytes);
     plane_.clock.wait_until(plane_.clock.now() + plane_.config.dma.setup_cycles);
     check(run);
-    std::uint64_t moved = 0;
-    while (moved < transfer.bytes()) {
-        piece& p = claim_piece(run);
+    for (std::uint64_t cut = 0; cut < transfer.bytes();) {
+        place& p = claim(run);
         transfer.next(p.chunk);
-        moved += p.chunk.bytes;
-        p.run = run;
+        cut += p.chunk.bytes;
         p.fetched = fetched;
+        p.source = transfer.source_memory();
         p.destination = transfer.destination_memory();
         p.tensor = transfer.tensor();
-        p.last = moved == transfer.bytes();
+        p.turn_element_bytes = transfer.transposes() ? transfer.element_bytes() : 0;
+        p.last = cut == transfer.bytes();
         p.data.resize(p.chunk.bytes);
-        if (!transport(read_access_, transfer.source_memory(), tlm::TLM_READ_COMMAND, p.chunk.source, p.data, run, fetched.pc, p.tensor))
-            throw engine_error{engine_fault::bus_error, static_cast<std::uint32_t>(transfer.source_memory())};
-        check(run);
-        if (transfer.transposes()) {
-            turned_.resize(p.data.size());
-            dma_transfer::turn(p.chunk, transfer.element_bytes(), p.data.data(), turned_.data());
-            p.data.swap(turned_);
-            const unsigned rate = plane_.config.dma.transpose_bytes_per_cycle;
-            plane_.clock.wait_until(plane_.clock.now() + (p.chunk.bytes + rate - 1) / rate);
-            check(run);
-        }
-        hand_over();
+        hand_over(p, place::state::to_read);
     }
     plane_.stalls.busy(plane_.clock.now(), number(), stall::command);
 }
 
-void dma_queue::write_pieces() {
+void dma_queue::read_chunk(place& p) {
+    const run_handle run = p.run;
+    if (run->cancelled)
+        return;
+    if (!transport(p.access, p.source, tlm::TLM_READ_COMMAND, p.chunk.source, p)) {
+        fail(run, p.fetched, {engine_fault::bus_error, static_cast<std::uint32_t>(p.source)});
+        return;
+    }
+    if (run->cancelled || p.turn_element_bytes == 0)
+        return;
+    p.turned.resize(p.data.size());
+    dma_transfer::turn(p.chunk, p.turn_element_bytes, p.data.data(), p.turned.data());
+    p.data.swap(p.turned);
+    // There is one transpose unit; chunks pass it one after the other.
+    const unsigned rate = plane_.config.dma.transpose_bytes_per_cycle;
+    turn_free_ = std::max(turn_free_, plane_.clock.now()) + (p.chunk.bytes + rate - 1) / rate;
+    plane_.clock.wait_until(turn_free_);
+}
+
+void dma_queue::read_chunks(std::size_t index) {
+    place& p = *ring_[index];
     for (;;) {
-        while (used_ == 0)
-            wait(pushed_);
-        piece& p = ring_[first_];
+        while (p.now != place::state::to_read)
+            sc_core::wait(p.filled);
+        read_chunk(p);
+        p.now = place::state::to_write;
+        read_.notify(sc_core::SC_ZERO_TIME);
+    }
+}
+
+void dma_queue::write_chunks() {
+    for (;;) {
+        place& p = *ring_[next_write_];
+        while (p.now != place::state::to_write)
+            wait(read_);
         const run_handle run = p.run;
         bool ok = true;
         if (!run->cancelled && p.chunk.bytes != 0) {
-            ok = transport(write_access_, p.destination, tlm::TLM_WRITE_COMMAND, p.chunk.destination, p.data, run, p.fetched.pc, p.tensor);
+            ok = transport(write_access_, p.destination, tlm::TLM_WRITE_COMMAND, p.chunk.destination, p);
             bytes_moved_ += p.chunk.bytes;
         }
-        if (!ok)
+        if (!ok) {
             fail(run, p.fetched, {engine_fault::bus_error, static_cast<std::uint32_t>(p.destination)});
-        else if (!run->cancelled && p.last) {
+        } else if (!run->cancelled && p.last) {
             if (p.chunk.bytes != 0 && logs(run))
                 log_copy(run, p.fetched);
             finish(run, p.fetched);
         }
         p.run.reset();
-        first_ = (first_ + 1) % ring_.size();
-        --used_;
-        popped_.notify(sc_core::SC_ZERO_TIME);
+        p.now = place::state::free;
+        next_write_ = (next_write_ + 1) % ring_.size();
+        freed_.notify(sc_core::SC_ZERO_TIME);
         end_flight(run);
     }
 }

@@ -1,8 +1,10 @@
 #pragma once
-// One DMA queue: takes descriptors in order, cuts them into chunks, reads a chunk from its source while earlier ones are being written to
-// their destination (up to `outstanding_chunks` in flight), turns elements on the way if asked. Descriptors overlap: the next one's reads
-// may begin before this one's last write has finished; a descriptor signals when its own last write has. A nop signals in order.
-// Arbitration with the other queues is per chunk. Not modelled: gather and scatter.
+// One DMA queue: takes descriptors in order and cuts them into chunks, which pass through a ring of `outstanding_chunks` places. Every
+// place has a reader, so that many reads are under way at once; elements are turned on the way if asked, and chunks are written in order.
+// Descriptors overlap: the next one's reads may begin before this one's last write has finished; a descriptor signals when its own last
+// write has. A nop signals in order. Arbitration with the other queues is per chunk. Not modelled: gather and scatter.
+#include <memory>
+
 #include "tlm/core/dma/transfer.h"
 #include "tlm/engine/engine.h"
 
@@ -18,31 +20,41 @@ public:
     std::uint64_t bytes_moved() const { return bytes_moved_; }
 
 private:
-    struct piece {
+    /// A chunk in flight and the reader that fetches it.
+    struct place {
+        explicit place(unsigned number) : reader(number), access(reader) {}
+
+        enum class state { free, to_read, to_write } now = state::free;
         run_handle run;
         fetched_instruction fetched;
         dma_chunk chunk;
-        std::vector<std::byte> data;
-        spec::memory_kind destination{};
+        std::vector<std::byte> data, turned;
+        spec::memory_kind source{}, destination{};
         trace::tensor_id tensor;
-        bool last = false; ///< of its descriptor
+        unsigned turn_element_bytes = 0; ///< 0: no transpose
+        bool last = false;               ///< of its descriptor
+        requester reader;
+        memory_access access;
+        sc_core::sc_event filled;
     };
 
     void execute(const fetched_instruction& i) override;
-    void on_cancel() override { popped_.notify(sc_core::SC_ZERO_TIME); }
-    void write_pieces();
-    bool transport(memory_access& access, spec::memory_kind memory, tlm::tlm_command command, const std::vector<byte_run>& runs,
-                   std::vector<std::byte>& data, const run_handle& run, std::uint32_t pc, trace::tensor_id tensor);
-    piece& claim_piece(const run_handle& run);
-    void hand_over();
+    void on_cancel() override { freed_.notify(sc_core::SC_ZERO_TIME); }
+    void read_chunks(std::size_t index);
+    void read_chunk(place& p);
+    void write_chunks();
+    bool transport(memory_access& access, spec::memory_kind memory, tlm::tlm_command command, const std::vector<byte_run>& runs, place& p);
+    /// The next free place of the ring, from the sequencer's thread.
+    place& claim(const run_handle& run);
+    void hand_over(place& p, place::state next);
     void log_copy(const run_handle& run, const fetched_instruction& fetched);
 
-    std::vector<piece> ring_; ///< chunks in flight; storage is reused
-    std::size_t first_ = 0, used_ = 0;
-    std::vector<std::byte> turned_;
+    std::vector<std::unique_ptr<place>> ring_;
+    std::size_t next_claim_ = 0, next_write_ = 0;
+    std::uint64_t chunks_ = 0, turn_free_ = 0;
     requester write_requester_;
-    memory_access read_access_, write_access_;
-    sc_core::sc_event pushed_, popped_;
+    memory_access write_access_;
+    sc_core::sc_event read_, freed_;
     std::uint64_t bytes_moved_ = 0;
 };
 

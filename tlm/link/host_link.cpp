@@ -24,16 +24,26 @@ host_link::host_link(const sc_core::sc_module_name& name, backplane& plane, hand
     SC_THREAD(serve_messages);
 }
 
-void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_time&) {
+void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
     memory_extension* extension = payload.get_extension<memory_extension>();
-    if (!extension || !extension->who || payload.get_byte_enable_ptr()) {
+    if (!extension || !extension->who || payload.get_command() == tlm::TLM_IGNORE_COMMAND) {
         payload.set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
+        return;
+    }
+    if (payload.get_byte_enable_ptr()) {
+        payload.set_response_status(tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE);
+        return;
+    }
+    if (payload.get_data_length() == 0 || payload.get_streaming_width() < payload.get_data_length()) {
+        payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
         return;
     }
     const byte_run single{payload.get_address(), payload.get_data_length()};
     const byte_run* runs = extension->runs ? extension->runs->data() : &single;
     const std::size_t count = extension->runs ? extension->runs->size() : 1;
+    std::uint64_t total = 0;
     for (std::size_t i = 0; i < count; ++i) {
+        total += runs[i].bytes;
         const std::uint64_t from = runs[i].address - spec::host_window_base;
         if (runs[i].address < spec::host_window_base || from > host_memory().size() || runs[i].bytes > host_memory().size() - from) {
             payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
@@ -41,6 +51,14 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
         }
     }
     const std::uint64_t bytes = payload.get_data_length();
+    if (total != bytes) {
+        payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
+        return;
+    }
+    if (delay != sc_core::SC_ZERO_TIME) {
+        sc_core::wait(delay);
+        delay = sc_core::SC_ZERO_TIME;
+    }
     if (plane_.config.ideal_memories) {
         plane_.arbitration.acquire(*extension->who, [](std::uint64_t cycle) { return cycle + 1; });
     } else if (payload.is_write()) {

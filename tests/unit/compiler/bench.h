@@ -1,5 +1,6 @@
 #pragma once
-// Runs single kernels on the interpreter: places tensors, builds the command, reads results back. And the scalar reference.
+// Runs single kernels on the interpreter: places tensors, builds the command, reads results back. And the
+// scalar reference.
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -42,12 +43,14 @@ inline float rounded(float v, spec::number_format f) {
     return f == spec::number_format::bf16 ? bf16_value(bf16_bits(v)) : v;
 }
 
-inline values random_values(std::size_t rows, std::size_t columns, spec::number_format f, std::uint64_t seed) {
+inline values random_values(std::size_t rows, std::size_t columns, spec::number_format f,
+                            std::uint64_t seed) {
     std::mt19937_64 random(seed);
     values m{rows, columns, std::vector<float>(rows * columns)};
     std::uniform_real_distribution<float> real(-2.0f, 2.0f);
     for (float& x : m.v) {
-        x = f == spec::number_format::int8 ? static_cast<float>(static_cast<int>(random() % 256) - 128) : rounded(real(random), f);
+        x = f == spec::number_format::int8 ? static_cast<float>(static_cast<int>(random() % 256) - 128)
+                                           : rounded(real(random), f);
         if (f != spec::number_format::int8 && random() % 16 == 0)
             x = random() % 2 ? 0.0f : -0.0f;
     }
@@ -69,7 +72,8 @@ inline void encode(const values& m, spec::number_format f, std::byte* to, std::s
         }
 }
 
-inline values decode(const std::byte* from, std::size_t rows, std::size_t columns, spec::number_format f, std::size_t pitch) {
+inline values decode(const std::byte* from, std::size_t rows, std::size_t columns, spec::number_format f,
+                     std::size_t pitch) {
     values m{rows, columns, std::vector<float>(rows * columns)};
     for (std::size_t r = 0; r < rows; ++r)
         for (std::size_t c = 0; c < columns; ++c) {
@@ -110,13 +114,15 @@ inline void expect_same_bits(const values& got, const values& want, const std::s
     ASSERT_EQ(got.v.size(), want.v.size()) << what;
     for (std::size_t i = 0; i < got.v.size(); ++i)
         ASSERT_EQ(std::bit_cast<std::uint32_t>(got.v[i]), std::bit_cast<std::uint32_t>(want.v[i]))
-            << what << " at row " << i / got.columns << ", column " << i % got.columns << ": " << got.v[i] << " instead of " << want.v[i];
+            << what << " at row " << i / got.columns << ", column " << i % got.columns << ": " << got.v[i]
+            << " instead of " << want.v[i];
 }
 
 /// One kernel, one command. Operands are placed in device DRAM (or host memory), packed one after the other.
 class kernel_bench {
 public:
-    kernel_bench(const device_capabilities& device, std::uint64_t seed) : device_(device), machine(device, device.host_bytes, seed) {}
+    kernel_bench(const device_capabilities& device, std::uint64_t seed)
+        : device_(device), machine(device, device.host_bytes, seed) {}
 
     /// Reserves bytes; tag = slot number + 1.
     spec::operand in_dram(std::uint64_t bytes, unsigned tag, std::uint8_t access) {
@@ -125,19 +131,22 @@ public:
         return o;
     }
     spec::operand in_host(std::uint64_t bytes, unsigned tag, std::uint8_t access) {
-        spec::operand o = operand(spec::memory_kind::host, spec::host_window_base + host_at_, bytes, tag, access);
+        spec::operand o =
+            operand(spec::memory_kind::host, spec::host_window_base + host_at_, bytes, tag, access);
         host_at_ = (host_at_ + bytes + 63) / 64 * 64;
         return o;
     }
     std::byte* bytes(const spec::operand& o) {
-        return o.memory == static_cast<std::uint8_t>(spec::memory_kind::host) ? machine.host.data() + (o.base - spec::host_window_base)
-                                                                             : machine.dram.data.data() + o.base;
+        return o.memory == static_cast<std::uint8_t>(spec::memory_kind::host)
+                   ? machine.host.data() + (o.base - spec::host_window_base)
+                   : machine.dram.data.data() + o.base;
     }
     void put(const spec::operand& o, const values& m, spec::number_format f, std::size_t pitch) {
         encode(m, f, bytes(o), pitch);
         if (o.memory == static_cast<std::uint8_t>(spec::memory_kind::device_dram))
             for (std::size_t r = 0; r < m.rows; ++r)
-                machine.dram.set_owner(o.base + r * pitch, m.columns * bytes_of(f), std::uint64_t{o.tag} << 32 | o.version);
+                machine.dram.set_owner(o.base + r * pitch, m.columns * bytes_of(f),
+                                       std::uint64_t{o.tag} << 32 | o.version);
     }
 
     /// `tensors`: the operands behind WORK and PSUM, in slot order.
@@ -155,11 +164,13 @@ public:
             const std::uint64_t at = device_.region(spec::region_kind::programs).base + program_at;
             machine.load(at, p);
             c.program_engine[c.program_count] = static_cast<std::uint8_t>(p.engine);
-            c.programs[c.program_count++] = {static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(p.code.size())};
+            c.programs[c.program_count++] = {static_cast<std::uint32_t>(at),
+                                             static_cast<std::uint32_t>(p.code.size())};
             program_at += p.code.size() * spec::instruction_bytes;
         }
         c.operands[0] = operand(spec::memory_kind::state_buffer, c.work_base, kernel.work_bytes, 0, 3);
-        c.operands[1] = operand(spec::memory_kind::psum, 0, kernel.psum_banks * device_.psum_bank_bytes(), 0, 3);
+        c.operands[1] =
+            operand(spec::memory_kind::psum, 0, kernel.psum_banks * device_.psum_bank_bytes(), 0, 3);
         c.operands[0].version = c.operands[1].version = 0;
         for (std::size_t t = 0; t < tensors.size(); ++t)
             c.operands[2 + t] = tensors[t];
@@ -174,7 +185,8 @@ public:
 
     work_space space() const { return {1024, device_.state_buffer_bytes - 1024}; }
 
-    static spec::operand operand(spec::memory_kind memory, std::uint64_t base, std::uint64_t bytes, unsigned tag, std::uint8_t access) {
+    static spec::operand operand(spec::memory_kind memory, std::uint64_t base, std::uint64_t bytes,
+                                 unsigned tag, std::uint8_t access) {
         spec::operand o;
         o.base = base;
         o.bytes = static_cast<std::uint32_t>(bytes);

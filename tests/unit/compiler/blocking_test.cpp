@@ -11,7 +11,9 @@ using namespace testing;
 
 TEST(blocking, covers_the_shape_and_stays_inside_its_budget) {
     std::mt19937_64 random(1);
-    const auto pick = [&random](std::uint32_t low, std::uint32_t high) { return low + static_cast<std::uint32_t>(random() % (high - low + 1)); };
+    const auto pick = [&random](std::uint32_t low, std::uint32_t high) {
+        return low + static_cast<std::uint32_t>(random() % (high - low + 1));
+    };
     for (int i = 0; i < 400; ++i) {
         device_capabilities device = test_device(pick(1, 32), pick(1, 32));
         device.psum_rows = pick(1, 64);
@@ -30,7 +32,8 @@ TEST(blocking, covers_the_shape_and_stays_inside_its_budget) {
         EXPECT_LE(b.block_rows, device.psum_rows);
         EXPECT_GE(std::uint64_t{b.blocks} * b.block_rows, s.m);
         EXPECT_LT(std::uint64_t{b.blocks - 1} * b.block_rows, s.m);
-        EXPECT_TRUE(b.chunks == 1 || b.chunk % device.rows == 0) << "chunks are aligned to the tensor's k tiles";
+        EXPECT_TRUE(b.chunks == 1 || b.chunk % device.rows == 0)
+            << "chunks are aligned to the tensor's k tiles";
         EXPECT_LT(std::uint64_t{b.chunks - 1} * b.chunk, s.k);
         EXPECT_LT(std::uint64_t{b.groups - 1} * b.group, b.panels);
         EXPECT_LE(b.psum_banks, budget.psum_banks);

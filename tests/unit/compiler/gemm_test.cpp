@@ -18,7 +18,8 @@ values reference(const values& a, const values& b, number_format f, std::size_t 
         for (std::size_t n = 0; n < b.columns; ++n) {
             std::uint32_t sum = 0;
             for (std::size_t k = 0; k < a.columns; ++k)
-                sum += static_cast<std::uint32_t>(static_cast<int>(a.at(m, k)) * static_cast<int>(b.at(k, n)));
+                sum +=
+                    static_cast<std::uint32_t>(static_cast<int>(a.at(m, k)) * static_cast<int>(b.at(k, n)));
             c.at(m, n) = std::bit_cast<float>(sum);
         }
     return c;
@@ -31,7 +32,8 @@ void run_gemm(const gemm_shape& g, const device_capabilities& device, std::uint6
         expect_sound(kernel);
     const values a = random_values(g.m, g.k, g.source, seed), b = random_values(g.k, g.n, g.source, seed + 1);
     const std::size_t e = bytes_of(g.source), out = bytes_of(g.result);
-    const spec::operand oa = bench.in_dram(g.m * g.k * e, 3, access_read), ob = bench.in_dram(g.k * g.n * e, 4, access_read),
+    const spec::operand oa = bench.in_dram(g.m * g.k * e, 3, access_read),
+                        ob = bench.in_dram(g.k * g.n * e, 4, access_read),
                         oc = bench.in_dram(g.m * g.n * out, 5, access_write);
     bench.put(oa, a, g.source, g.k * e);
     bench.put(ob, b, g.source, g.n * e);
@@ -52,19 +54,23 @@ void run_gemm(const gemm_shape& g, const device_capabilities& device, std::uint6
 
 TEST(gemm, every_tail_in_every_format_with_one_to_four_queues) {
     std::mt19937_64 random(1);
-    const std::vector<std::array<std::uint32_t, 3>> shapes{{1, 1, 1}, {1, 9, 1}, {17, 1, 5}, {5, 4, 4}, {16, 8, 8}, {33, 17, 13},
-                                                           {40, 31, 9}, {7, 30, 40}, {64, 5, 3}, {3, 64, 21}};
+    const std::vector<std::array<std::uint32_t, 3>> shapes{{1, 1, 1},  {1, 9, 1},    {17, 1, 5},  {5, 4, 4},
+                                                           {16, 8, 8}, {33, 17, 13}, {40, 31, 9}, {7, 30, 40},
+                                                           {64, 5, 3}, {3, 64, 21}};
     for (const auto& [m, k, n] : shapes)
         for (const number_format f : {number_format::fp32, number_format::bf16, number_format::int8})
             for (unsigned queues = 1; queues <= 4; ++queues)
-                ASSERT_NO_FATAL_FAILURE(run_gemm({m, k, n, f, f == number_format::int8 ? number_format::int32 : number_format::fp32},
-                                                 test_device(4, 8, queues), random()))
+                ASSERT_NO_FATAL_FAILURE(run_gemm(
+                    {m, k, n, f, f == number_format::int8 ? number_format::int32 : number_format::fp32},
+                    test_device(4, 8, queues), random()))
                     << m << "x" << k << "x" << n << " " << spec::name_of(f) << " on " << queues << " queues";
 }
 
 TEST(gemm, random_shapes_on_random_small_devices) {
     std::mt19937_64 random(2);
-    const auto pick = [&random](std::uint32_t low, std::uint32_t high) { return low + static_cast<std::uint32_t>(random() % (high - low + 1)); };
+    const auto pick = [&random](std::uint32_t low, std::uint32_t high) {
+        return low + static_cast<std::uint32_t>(random() % (high - low + 1));
+    };
     for (int i = 0; i < 60; ++i) {
         device_capabilities device = test_device(pick(1, 9), pick(1, 9), pick(1, 6));
         device.psum_rows = pick(1, 20);
@@ -72,8 +78,10 @@ TEST(gemm, random_shapes_on_random_small_devices) {
         device.state_buffer_bytes = 1024 + (pick(2, 24) << 9); // little: streams chunks of both operands
         device.state_buffer_banks = pick(1, 4);
         device.weight_registers = pick(1, 2);
-        const gemm_shape g{pick(1, 50), pick(1, 60), pick(1, 40), number_format::bf16, random() % 2 ? number_format::fp32 : number_format::fp32};
-        ASSERT_NO_FATAL_FAILURE(run_gemm(g, device, random())) << "case " << i << ": " << g.m << "x" << g.k << "x" << g.n;
+        const gemm_shape g{pick(1, 50), pick(1, 60), pick(1, 40), number_format::bf16,
+                           random() % 2 ? number_format::fp32 : number_format::fp32};
+        ASSERT_NO_FATAL_FAILURE(run_gemm(g, device, random()))
+            << "case " << i << ": " << g.m << "x" << g.k << "x" << g.n;
     }
 }
 
@@ -100,7 +108,8 @@ TEST(gemm, serial_arrays_take_the_largest_block_psum_allows) {
     device.weight_registers = 1;
     device.psum_rows = 65535;
     device.state_buffer_bytes = 1 << 20;
-    const gemm_program program = compile_gemm({200, 64, 64, number_format::bf16, number_format::fp32}, device, whole_state_buffer(device));
+    const gemm_program program = compile_gemm({200, 64, 64, number_format::bf16, number_format::fp32}, device,
+                                              whole_state_buffer(device));
     ASSERT_EQ(program.kernels.size(), 1u);
     EXPECT_EQ(program.kernels[0].passes[0].blocks, 1u);
 }
@@ -121,13 +130,16 @@ TEST(gemm, a_state_buffer_that_is_too_small_is_named_with_the_smallest_that_woul
 }
 
 TEST(gemm, empty_shapes_are_refused) {
-    EXPECT_THROW(compile_gemm({0, 1, 1, number_format::bf16, number_format::fp32}, test_device(4, 4), {0, 4096}), std::invalid_argument);
+    EXPECT_THROW(
+        compile_gemm({0, 1, 1, number_format::bf16, number_format::fp32}, test_device(4, 4), {0, 4096}),
+        std::invalid_argument);
 }
 
 TEST(gemm, large_products_compile_to_short_programs_that_hide_weight_loads) {
     device_capabilities device;
     device.regions = {{spec::region_kind::programs, 0, 4u << 20}};
-    const gemm_program program = compile_gemm({1024, 1024, 1024, number_format::bf16, number_format::fp32}, device, whole_state_buffer(device));
+    const gemm_program program = compile_gemm({1024, 1024, 1024, number_format::bf16, number_format::fp32},
+                                              device, whole_state_buffer(device));
     for (const compiled_kernel& kernel : program.kernels)
         for (const blocking& cut : kernel.passes)
             EXPECT_GT(cut.block_rows, device.rows);

@@ -1,9 +1,10 @@
 #pragma once
-// An untimed device for tests: it runs commands' engine programs in any order that semaphores, wait sets and in-order engines allow,
-// chosen by a seeded random number, and shares no code with the model under tlm/. It computes values with scalar std::fma by the
-// numeric contract, keeps an owner (tag, version) for every byte, counts live bytes, and collects as faults: reads of bytes that are
-// not live or belong to somebody else, accesses outside an operand's limit or permission, two engines on the same bytes at the same
-// time (one of them writing), working sets that overlap, semaphore overflow, and commands that never end.
+// An untimed device for tests: it runs commands' engine programs in any order that semaphores, wait sets and
+// in-order engines allow, chosen by a seeded random number, and shares no code with the model under tlm/. It
+// computes values with scalar std::fma by the numeric contract, keeps an owner (tag, version) for every byte,
+// counts live bytes, and collects as faults: reads of bytes that are not live or belong to somebody else,
+// accesses outside an operand's limit or permission, two engines on the same bytes at the same time (one of
+// them writing), working sets that overlap, semaphore overflow, and commands that never end.
 #include <cstdint>
 #include <map>
 #include <random>
@@ -25,7 +26,8 @@ public:
     void resize(std::uint64_t bytes);
     void add_part(std::uint64_t base, std::uint64_t bytes) { parts_.push_back({base, bytes, 0, 0}); }
     /// Makes the bytes `owner`'s; returns how many changed hands from each previous tag.
-    void set_owner(std::uint64_t at, std::uint64_t bytes, std::uint64_t owner, std::map<std::uint32_t, std::uint64_t>* lost = nullptr);
+    void set_owner(std::uint64_t at, std::uint64_t bytes, std::uint64_t owner,
+                   std::map<std::uint32_t, std::uint64_t>* lost = nullptr);
     void release(std::uint64_t at, std::uint64_t bytes, std::uint64_t owner);
     bool owned(std::uint64_t at, std::uint64_t bytes, std::uint64_t owner) const;
     std::uint64_t live_under_tag(std::uint32_t tag) const;
@@ -45,10 +47,10 @@ class interpreter {
 public:
     interpreter(const device_capabilities& device, std::uint64_t host_bytes, std::uint64_t seed);
 
-    std::vector<std::byte> host;                 ///< bus address spec::host_window_base
-    tagged_bytes dram, state_buffer, psum;       ///< dram's parts follow device.regions
+    std::vector<std::byte> host;           ///< bus address spec::host_window_base
+    tagged_bytes dram, state_buffer, psum; ///< dram's parts follow device.regions
     std::vector<std::string> faults;
-    std::vector<std::uint32_t> completed;        ///< sequence numbers in order of completion
+    std::vector<std::uint32_t> completed; ///< sequence numbers in order of completion
     /// Bytes outside working sets that went from one tag directly to another: {old, new} -> bytes.
     std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> overwritten;
     /// Bytes of each tag that DMA wrote to host memory.
@@ -56,7 +58,8 @@ public:
 
     /// Puts programs into device DRAM (as the loader would, under tag 0).
     void load(std::uint64_t address, const engine_program& program);
-    /// Runs commands as a ring would hand them over: sequence numbers ascending, wait sets by sequence number (0: none).
+    /// Runs commands as a ring would hand them over: sequence numbers ascending, wait sets by sequence number
+    /// (0: none).
     void run(const std::vector<spec::command>& commands);
 
 private:
@@ -99,8 +102,8 @@ private:
     bool copy(running_command& c, flight& f);
     tagged_bytes* memory(spec::memory_kind kind);
     std::byte* bytes(spec::memory_kind kind, std::uint64_t address);
-    bool resolve(running_command& c, unsigned engine, unsigned slot, unsigned tag_slot, std::uint64_t offset, std::uint64_t rows,
-                 std::uint64_t row_bytes, std::uint64_t pitch, bool write, rect& r);
+    bool resolve(running_command& c, unsigned engine, unsigned slot, unsigned tag_slot, std::uint64_t offset,
+                 std::uint64_t rows, std::uint64_t row_bytes, std::uint64_t pitch, bool write, rect& r);
     std::vector<float> load(const rect& r, std::uint64_t columns, spec::number_format format);
 
     device_capabilities device_;

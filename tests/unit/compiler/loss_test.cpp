@@ -10,7 +10,8 @@ namespace {
 using namespace testing;
 using spec::number_format;
 
-void run_loss(const loss_shape& s, const device_capabilities& device, const work_space& space, std::uint64_t seed) {
+void run_loss(const loss_shape& s, const device_capabilities& device, const work_space& space,
+              std::uint64_t seed) {
     const std::size_t e = bytes_of(s.format), n = s.classes;
     kernel_bench bench(device, seed);
     const compiled_kernel kernel = compile_loss(s, device, space);
@@ -31,7 +32,8 @@ void run_loss(const loss_shape& s, const device_capabilities& device, const work
     bench.put(targets, t, s.format, n * e);
     ASSERT_NO_FATAL_FAILURE(bench.run(bench.command(kernel, {input, targets, gradient, loss, logits})));
 
-    values want_g{s.batch, n, std::vector<float>(s.batch * n)}, want_loss{s.batch, 1, std::vector<float>(s.batch)};
+    values want_g{s.batch, n, std::vector<float>(s.batch * n)},
+        want_loss{s.batch, 1, std::vector<float>(s.batch)};
     const float scale = 1.0f / static_cast<float>(s.batch);
     for (std::size_t r = 0; r < s.batch; ++r) {
         float max = x.at(r, 0), sum = 0, dot = 0;
@@ -62,12 +64,14 @@ TEST(loss, matches_the_scalar_definition_for_all_block_sizes_and_queues) {
                     const std::uint64_t e = bytes_of(f), pitch = classes * e + (random() % 2 ? 8 : 0);
                     const loss_shape s{batch, classes, f, pitch, classes * e};
                     ASSERT_NO_FATAL_FAILURE(run_loss(s, device, {1024, 16 << 10}, random()));
-                    ASSERT_NO_FATAL_FAILURE(run_loss(s, device, {1024, 1600}, random())) << "in blocks of few rows";
+                    ASSERT_NO_FATAL_FAILURE(run_loss(s, device, {1024, 1600}, random()))
+                        << "in blocks of few rows";
                 }
 }
 
 TEST(loss, too_little_state_buffer_is_refused) {
-    EXPECT_THROW(compile_loss({8, 10, number_format::bf16, 20, 20}, test_device(8, 8), {0, 256}), capacity_error);
+    EXPECT_THROW(compile_loss({8, 10, number_format::bf16, 20, 20}, test_device(8, 8), {0, 256}),
+                 capacity_error);
 }
 
 } // namespace

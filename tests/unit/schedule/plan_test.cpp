@@ -1,4 +1,5 @@
-// Plans on the interpreter: same bits under every schedule, peaks to the byte, overwriting that happens, ranges, evaluations, capacities.
+// Plans on the interpreter: same bits under every schedule, peaks to the byte, overwriting that happens,
+// ranges, evaluations, capacities.
 #include "host/training/plan.h"
 
 #include <gtest/gtest.h>
@@ -24,9 +25,12 @@ std::vector<schedule_settings> settings_for(std::size_t layers) {
     return all;
 }
 
-std::string text(const schedule_settings& s) { return to_string(s.kind) + (" " + std::to_string(s.interval)); }
+std::string text(const schedule_settings& s) {
+    return to_string(s.kind) + (" " + std::to_string(s.interval));
+}
 
-plan plan_of(const std::vector<std::size_t>& widths, std::size_t batch, operand_format f, const schedule_settings& s, unsigned queues = 4) {
+plan plan_of(const std::vector<std::size_t>& widths, std::size_t batch, operand_format f,
+             const schedule_settings& s, unsigned queues = 4) {
     training_shape shape;
     shape.batch = batch;
     shape.operands = f;
@@ -36,7 +40,8 @@ plan plan_of(const std::vector<std::size_t>& widths, std::size_t batch, operand_
     return make_plan(net, shape, training_device(queues));
 }
 
-void expect_same_results_everywhere(const std::vector<std::size_t>& widths, std::size_t batch, operand_format f) {
+void expect_same_results_everywhere(const std::vector<std::size_t>& widths, std::size_t batch,
+                                    operand_format f) {
     std::vector<values> reference;
     unsigned queues = 1;
     for (const schedule_settings& s : settings_for(widths.size() - 1)) {
@@ -44,7 +49,8 @@ void expect_same_results_everywhere(const std::vector<std::size_t>& widths, std:
         queues = queues % 5 + 1;
         training_bench bench(plan_of(widths, batch, f, s, queues), 1000 + queues);
         std::vector<values> results;
-        for (std::uint32_t step = 1; step <= 2; ++step) { // the second brings new weights into the places of the old
+        for (std::uint32_t step = 1; step <= 2;
+             ++step) { // the second brings new weights into the places of the old
             bench.random_weights(step);
             bench.random_batch(step, batch);
             ASSERT_NO_FATAL_FAILURE(bench.step(step));
@@ -76,7 +82,9 @@ TEST(plan, twelve_layers_give_the_same_bits_and_the_planned_peaks_under_every_sc
 TEST(plan, any_order_of_engines_gives_the_same_bits) {
     std::vector<values> reference;
     for (std::uint64_t seed = 0; seed < 12; ++seed) {
-        training_bench bench(plan_of(six, 21, operand_format::bf16, {schedule_kind::recompute, 1}, 1 + static_cast<unsigned>(seed % 4)), seed);
+        training_bench bench(plan_of(six, 21, operand_format::bf16, {schedule_kind::recompute, 1},
+                                     1 + static_cast<unsigned>(seed % 4)),
+                             seed);
         bench.random_weights(1);
         bench.random_batch(1, 21);
         ASSERT_NO_FATAL_FAILURE(bench.step(1));
@@ -118,8 +126,12 @@ TEST(plan, gradients_match_the_golden_vectors) {
             for (std::size_t k = 1; k < widths.size(); ++k) {
                 const auto dw = bench.get_fp32(bench.buffers.weight_gradient[k], widths[k - 1], widths[k]);
                 const auto db = bench.get_fp32(bench.buffers.bias_gradient[k], 1, widths[k]);
-                EXPECT_LT(golden::relative_distance(dw.v, golden.at("step0/dW_" + std::to_string(k)).values), tolerance) << "dW_" << k;
-                EXPECT_LT(golden::relative_distance(db.v, golden.at("step0/db_" + std::to_string(k)).values), tolerance) << "db_" << k;
+                EXPECT_LT(golden::relative_distance(dw.v, golden.at("step0/dW_" + std::to_string(k)).values),
+                          tolerance)
+                    << "dW_" << k;
+                EXPECT_LT(golden::relative_distance(db.v, golden.at("step0/db_" + std::to_string(k)).values),
+                          tolerance)
+                    << "db_" << k;
             }
             const auto loss = bench.get_fp32(bench.buffers.loss, shape.batch, 1);
             double mean = 0;
@@ -139,12 +151,14 @@ TEST(plan, recompute_overwrites_in_place_and_only_what_leaves_may_leave) {
     for (std::size_t k = 2; k <= 6; ++k) {
         // F_k in the first sweep and for every B above k + 1.
         const std::uint64_t times = k == 6 ? 1 : 1 + (6 - k);
-        EXPECT_EQ((bench.machine.overwritten[{tag(k - 1), tag(k)}]), times * 37 * std::min(six[k - 1], six[k]) * 2) << "IO_" << k;
+        EXPECT_EQ((bench.machine.overwritten[{tag(k - 1), tag(k)}]),
+                  times * 37 * std::min(six[k - 1], six[k]) * 2)
+            << "IO_" << k;
     }
     for (const auto& [tensor, bytes] : bench.machine.to_host) {
         const tensor_role role = tensor_of(tensor).id.role;
-        EXPECT_TRUE(role == tensor_role::weight_gradient || role == tensor_role::bias_gradient || role == tensor_role::loss ||
-                    tensor_of(tensor).id == (tensor_id{tensor_role::io, 6}))
+        EXPECT_TRUE(role == tensor_role::weight_gradient || role == tensor_role::bias_gradient ||
+                    role == tensor_role::loss || tensor_of(tensor).id == (tensor_id{tensor_role::io, 6}))
             << tag_name(tensor) << " left the device";
     }
     // Input, the widest output and nothing else: below input + IO_1 + IO_2.
@@ -155,7 +169,8 @@ TEST(plan, recompute_overwrites_in_place_and_only_what_leaves_may_leave) {
 TEST(plan, equal_layers_share_programs_and_programs_do_not_grow_with_the_schedule) {
     const std::vector<std::size_t> equal(9, 16);
     const plan a = plan_of(equal, 16, operand_format::bf16, {schedule_kind::recompute, 1});
-    const plan b = plan_of(std::vector<std::size_t>(13, 16), 16, operand_format::bf16, {schedule_kind::recompute, 1});
+    const plan b =
+        plan_of(std::vector<std::size_t>(13, 16), 16, operand_format::bf16, {schedule_kind::recompute, 1});
     EXPECT_EQ(a.kernels.size(), b.kernels.size());
     EXPECT_EQ(a.peaks.programs.peak_bytes, b.peaks.programs.peak_bytes);
 }
@@ -184,7 +199,8 @@ TEST(plan, pipeline_stages_together_give_the_whole_networks_bits) {
         high.random_weights(1);
         low.random_batch(1, batch);
         high.random_batch(1, batch);
-        // The lower stage's output is known from running it with any gradient; its commands are replayed with the right one.
+        // The lower stage's output is known from running it with any gradient; its commands are replayed with
+        // the right one.
         low.put(low.buffers.output_gradient, random_values(batch, six[3], spec::number_format::bf16, 9));
         ASSERT_NO_FATAL_FAILURE(low.step(1));
         high.put(high.buffers.input, low.get(low.buffers.logits, batch, six[3]));
@@ -216,10 +232,12 @@ TEST(plan, evaluations_give_the_training_steps_logits_and_stay_inside_the_planne
         ASSERT_NO_FATAL_FAILURE(bench.step(1));
         const values trained = bench.get(bench.buffers.logits, 24, 5);
         for (std::size_t e = 0; e < 3; ++e) {
-            ASSERT_NO_FATAL_FAILURE(bench.run(evaluation_commands(bench.p, e, static_cast<std::uint32_t>(e + 1), 2, bench.buffers)));
+            ASSERT_NO_FATAL_FAILURE(bench.run(
+                evaluation_commands(bench.p, e, static_cast<std::uint32_t>(e + 1), 2, bench.buffers)));
             const std::size_t rows = shape.evaluation_batches[e];
             const values logits = bench.get(bench.buffers.logits, rows, 5);
-            EXPECT_EQ(0, std::memcmp(logits.v.data(), trained.v.data(), std::min<std::size_t>(rows, 24) * 5 * 4));
+            EXPECT_EQ(
+                0, std::memcmp(logits.v.data(), trained.v.data(), std::min<std::size_t>(rows, 24) * 5 * 4));
             bench.expect_all_released();
         }
         ASSERT_NO_FATAL_FAILURE(bench.step(2));
@@ -249,7 +267,9 @@ TEST(plan, layers_without_bias_or_activation_are_planned_too) {
 }
 
 /// The smallest capacity named by an error is enough, and one byte (or burst) less is not.
-template <class set_capacity> void expect_exact(const training_shape& shape, const network& net, const std::string& memory, set_capacity set) {
+template <class set_capacity>
+void expect_exact(const training_shape& shape, const network& net, const std::string& memory,
+                  set_capacity set) {
     compiler::device_capabilities device = training_device();
     set(device, 256);
     try {
@@ -283,7 +303,9 @@ TEST(plan, capacities_that_are_too_small_are_named_with_the_smallest_that_would_
         expect_exact(shape, net, "gradients", region(1));
         expect_exact(shape, net, "weights", region(2));
         expect_exact(shape, net, "programs", region(3));
-        expect_exact(shape, net, "state_buffer", [](compiler::device_capabilities& d, std::uint64_t bytes) { d.state_buffer_bytes = bytes; });
+        expect_exact(shape, net, "state_buffer", [](compiler::device_capabilities& d, std::uint64_t bytes) {
+            d.state_buffer_bytes = bytes;
+        });
     }
 }
 
@@ -309,7 +331,8 @@ TEST(plan, store_all_is_refused_where_recompute_fits) {
 
 TEST(plan, description_lists_operations_memories_and_kernels) {
     const std::string text = describe(plan_of(six, 37, operand_format::bf16, {schedule_kind::interval, 2}));
-    for (const char* part : {"interval 2", "8 forward executions", "F_1'", "LG", "activations", "state_buffer", "backward_first", "predicted cycles"})
+    for (const char* part : {"interval 2", "8 forward executions", "F_1'", "LG", "activations",
+                             "state_buffer", "backward_first", "predicted cycles"})
         EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 

@@ -12,8 +12,8 @@
 namespace retrace {
 namespace {
 
-constexpr schedule_kind all_kinds[] = {schedule_kind::store_all, schedule_kind::recompute, schedule_kind::interval,
-                                       schedule_kind::interval_overwrite};
+constexpr schedule_kind all_kinds[] = {schedule_kind::store_all, schedule_kind::recompute,
+                                       schedule_kind::interval, schedule_kind::interval_overwrite};
 
 training_graph graph_of(std::size_t layers, const layer_range* range = nullptr) {
     const network net = dense_chain(std::vector<std::size_t>(layers + 1, 8));
@@ -41,13 +41,16 @@ TEST(schedule, forward_executions_equal_the_oracle) {
         EXPECT_EQ(executions(layers, schedule_kind::recompute), layers + layers * (layers - 1) / 2);
         for (std::size_t n = 1; n <= layers; ++n) {
             const std::size_t segments = (layers + n - 1) / n, last = layers - (segments - 1) * n;
-            EXPECT_EQ(executions(layers, schedule_kind::interval, n), layers + (segments - 1) * (n - 1)) << layers << " by " << n;
+            EXPECT_EQ(executions(layers, schedule_kind::interval, n), layers + (segments - 1) * (n - 1))
+                << layers << " by " << n;
             EXPECT_EQ(executions(layers, schedule_kind::interval_overwrite, n),
                       layers + (segments - 1) * n * (n - 1) / 2 + last * (last - 1) / 2)
                 << layers << " by " << n;
             if (layers % n == 0) {
-                EXPECT_EQ(executions(layers, schedule_kind::interval, n), layers + (layers / n - 1) * (n - 1));
-                EXPECT_EQ(executions(layers, schedule_kind::interval_overwrite, n), layers + layers * (n - 1) / 2);
+                EXPECT_EQ(executions(layers, schedule_kind::interval, n),
+                          layers + (layers / n - 1) * (n - 1));
+                EXPECT_EQ(executions(layers, schedule_kind::interval_overwrite, n),
+                          layers + layers * (n - 1) / 2);
             }
         }
     }
@@ -55,21 +58,27 @@ TEST(schedule, forward_executions_equal_the_oracle) {
 
 TEST(schedule, orders_are_the_expected_ones) {
     EXPECT_EQ(names(make_schedule(graph_of(3), {schedule_kind::recompute, 1})),
-              (std::vector<std::string>{"U_1", "IN", "U_2", "F_1", "U_3", "F_2", "F_3", "LG", "F_1'", "F_2'", "B_3", "F_1'", "B_2", "B_1"}));
+              (std::vector<std::string>{"U_1", "IN", "U_2", "F_1", "U_3", "F_2", "F_3", "LG", "F_1'", "F_2'",
+                                        "B_3", "F_1'", "B_2", "B_1"}));
     EXPECT_EQ(names(make_schedule(graph_of(4), {schedule_kind::interval, 2}, {.upload_weights = false})),
-              (std::vector<std::string>{"IN", "F_1", "F_2", "F_3", "F_4", "LG", "B_4", "B_3", "F_1'", "B_2", "B_1"}));
-    EXPECT_EQ(names(make_schedule(graph_of(4), {schedule_kind::interval_overwrite, 2}, {.upload_weights = false})),
-              (std::vector<std::string>{"IN", "F_1", "F_2", "F_3", "F_4", "LG", "F_3'", "B_4", "B_3", "F_1'", "B_2", "B_1"}));
+              (std::vector<std::string>{"IN", "F_1", "F_2", "F_3", "F_4", "LG", "B_4", "B_3", "F_1'", "B_2",
+                                        "B_1"}));
+    EXPECT_EQ(
+        names(make_schedule(graph_of(4), {schedule_kind::interval_overwrite, 2}, {.upload_weights = false})),
+        (std::vector<std::string>{"IN", "F_1", "F_2", "F_3", "F_4", "LG", "F_3'", "B_4", "B_3", "F_1'", "B_2",
+                                  "B_1"}));
     EXPECT_EQ(names(make_schedule(graph_of(2), {}, {.upload_weights = true, .uploads_first = true})),
               (std::vector<std::string>{"U_1", "IN", "U_2", "F_1", "F_2", "LG", "B_2", "B_1"}));
-    EXPECT_EQ(names(make_evaluation(graph_of(2), {})), (std::vector<std::string>{"U_1", "IN", "U_2", "F_1", "F_2", "OUT"}));
+    EXPECT_EQ(names(make_evaluation(graph_of(2), {})),
+              (std::vector<std::string>{"U_1", "IN", "U_2", "F_1", "F_2", "OUT"}));
     const layer_range stage = pipeline_stage(2, 3);
-    EXPECT_EQ(names(make_schedule(graph_of(5, &stage), {schedule_kind::recompute, 1}, {.upload_weights = false})),
-              (std::vector<std::string>{"IN", "F_2", "F_3", "OUT", "GIN", "F_2'", "B_3", "B_2", "GOUT"}));
+    EXPECT_EQ(
+        names(make_schedule(graph_of(5, &stage), {schedule_kind::recompute, 1}, {.upload_weights = false})),
+        (std::vector<std::string>{"IN", "F_2", "F_3", "OUT", "GIN", "F_2'", "B_3", "B_2", "GOUT"}));
 }
 
-/// Everything a schedule owes, on the abstract operations: nothing is read that is not there, buffers hold one tensor at a time, wait
-/// sets are complete.
+/// Everything a schedule owes, on the abstract operations: nothing is read that is not there, buffers hold
+/// one tensor at a time, wait sets are complete.
 void expect_sound(const training_graph& graph, const schedule& s) {
     std::map<buffer_id, tensor_id> holds;
     std::map<tensor_id, std::size_t> writer, last_reader;
@@ -86,11 +95,14 @@ void expect_sound(const training_graph& graph, const schedule& s) {
             before[i].insert(w);
             before[i].insert(before[w].begin(), before[w].end());
         }
-        const auto waits_for = [&](std::size_t w) { return std::find(op.waits.begin(), op.waits.end(), w) != op.waits.end(); };
+        const auto waits_for = [&](std::size_t w) {
+            return std::find(op.waits.begin(), op.waits.end(), w) != op.waits.end();
+        };
         for (const tensor_use& r : op.reads) {
             if (r.buffer.where == placement::host)
                 continue;
-            ASSERT_TRUE(holds.count(r.buffer) && holds[r.buffer] == r.tensor) << op.name() << " reads " << to_string(r.tensor);
+            ASSERT_TRUE(holds.count(r.buffer) && holds[r.buffer] == r.tensor)
+                << op.name() << " reads " << to_string(r.tensor);
             EXPECT_TRUE(waits_for(writer.at(r.tensor))) << op.name() << " does not wait for what it reads";
             last_reader[r.tensor] = i;
         }
@@ -98,14 +110,16 @@ void expect_sound(const training_graph& graph, const schedule& s) {
             if (w.buffer.where == placement::host)
                 continue;
             if (holds.count(w.buffer) && !op.in_place) {
-                ADD_FAILURE() << op.name() << " writes over " << to_string(holds[w.buffer]) << ", which nobody released";
+                ADD_FAILURE() << op.name() << " writes over " << to_string(holds[w.buffer])
+                              << ", which nobody released";
             }
             // Whoever read or wrote what was here has completed.
             for (std::size_t e = 0; e < i; ++e)
                 for (const auto* uses : {&s.operations[e].reads, &s.operations[e].writes})
                     for (const tensor_use& u : *uses)
                         if (u.buffer == w.buffer) {
-                            EXPECT_TRUE(before[i].count(e)) << op.name() << " may overwrite while " << s.operations[e].name() << " runs";
+                            EXPECT_TRUE(before[i].count(e))
+                                << op.name() << " may overwrite while " << s.operations[e].name() << " runs";
                         }
             if (op.in_place) {
                 EXPECT_EQ(op.reads[0].buffer, w.buffer);
@@ -149,15 +163,20 @@ TEST(schedule, nothing_missing_is_read_and_every_overwriter_waits_for_all_kinds_
             for (std::size_t n = 1; n <= layers + 1; ++n)
                 for (const bool first : {false, true}) {
                     const training_graph graph = graph_of(layers);
-                    ASSERT_NO_FATAL_FAILURE(expect_sound(graph, make_schedule(graph, {kind, n}, {true, first}))) << layers << " " << to_string(kind) << " " << n;
-                    ASSERT_NO_FATAL_FAILURE(expect_sound(graph, make_evaluation(graph, {kind, n}, {true, first})));
+                    ASSERT_NO_FATAL_FAILURE(
+                        expect_sound(graph, make_schedule(graph, {kind, n}, {true, first})))
+                        << layers << " " << to_string(kind) << " " << n;
+                    ASSERT_NO_FATAL_FAILURE(
+                        expect_sound(graph, make_evaluation(graph, {kind, n}, {true, first})));
                 }
     for (const auto& [first, last] : {std::pair{1, 3}, std::pair{3, 8}, std::pair{4, 4}, std::pair{6, 8}})
         for (const schedule_kind kind : all_kinds)
             for (std::size_t n = 1; n <= 4; ++n) {
-                const layer_range stage = pipeline_stage(static_cast<std::size_t>(first), static_cast<std::size_t>(last));
+                const layer_range stage =
+                    pipeline_stage(static_cast<std::size_t>(first), static_cast<std::size_t>(last));
                 const training_graph graph = graph_of(8, &stage);
-                ASSERT_NO_FATAL_FAILURE(expect_sound(graph, make_schedule(graph, {kind, n}))) << first << ".." << last << " " << to_string(kind);
+                ASSERT_NO_FATAL_FAILURE(expect_sound(graph, make_schedule(graph, {kind, n})))
+                    << first << ".." << last << " " << to_string(kind);
             }
 }
 
@@ -173,9 +192,11 @@ TEST(schedule, tensors_live_where_their_kind_says) {
         EXPECT_EQ(place(schedule_kind::store_all, 1, k).where, placement::activations);
         EXPECT_EQ(place(schedule_kind::recompute, 1, k), (buffer_id{placement::activations, 1}));
         const bool retained = k == 2 || k == 4;
-        EXPECT_EQ(place(schedule_kind::interval, 2, k).where, retained ? placement::activations : placement::state_buffer);
-        EXPECT_EQ(place(schedule_kind::interval_overwrite, 2, k), retained ? (buffer_id{placement::activations, k / 2})
-                                                                           : (buffer_id{placement::state_buffer, 0}));
+        EXPECT_EQ(place(schedule_kind::interval, 2, k).where,
+                  retained ? placement::activations : placement::state_buffer);
+        EXPECT_EQ(place(schedule_kind::interval_overwrite, 2, k),
+                  retained ? (buffer_id{placement::activations, k / 2})
+                           : (buffer_id{placement::state_buffer, 0}));
     }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Runs plans on the interpreter: host memory with the plan's host tensors, programs in place, steps and evaluations.
+// Runs plans on the interpreter: host memory with the plan's host tensors, programs in place, steps and
+// evaluations.
 #include <gtest/gtest.h>
 
 #include "host/training/plan.h"
@@ -32,7 +33,8 @@ inline compiler::device_capabilities training_device(unsigned queues = 4) {
 class training_bench {
 public:
     training_bench(const plan& made, std::uint64_t seed)
-        : p(made), machine(p.device, 1 << 20, seed), depth_(p.net.depth()), format_(number(p.shape.operands)) {
+        : p(made), machine(p.device, 1 << 20, seed), depth_(p.net.depth()),
+          format_(number(p.shape.operands)) {
         for (std::size_t k = 0; k < p.kernels.size(); ++k)
             for (std::size_t e = 0; e < p.kernels[k].programs.size(); ++e)
                 machine.load(p.program_addresses[k][e], p.kernels[k].programs[e]);
@@ -56,8 +58,12 @@ public:
     }
 
     std::byte* host(std::uint64_t bus) { return machine.host.data() + (bus - spec::host_window_base); }
-    void put(std::uint64_t bus, const values& m) { encode(m, format_, host(bus), m.columns * compiler::bytes_of(format_)); }
-    void put_fp32(std::uint64_t bus, const values& m) { encode(m, spec::number_format::fp32, host(bus), m.columns * 4); }
+    void put(std::uint64_t bus, const values& m) {
+        encode(m, format_, host(bus), m.columns * compiler::bytes_of(format_));
+    }
+    void put_fp32(std::uint64_t bus, const values& m) {
+        encode(m, spec::number_format::fp32, host(bus), m.columns * 4);
+    }
     values get(std::uint64_t bus, std::size_t rows, std::size_t columns) {
         return decode(host(bus), rows, columns, format_, columns * compiler::bytes_of(format_));
     }
@@ -72,7 +78,8 @@ public:
             for (float& v : w.v)
                 v = compiler::testing::rounded(v / static_cast<float>(l.inputs), format_);
             put(buffers.weights[k], w);
-            put_fp32(buffers.bias[k], random_values(1, l.outputs, spec::number_format::fp32, seed + 2 * k + 1));
+            put_fp32(buffers.bias[k],
+                     random_values(1, l.outputs, spec::number_format::fp32, seed + 2 * k + 1));
         }
     }
     void random_batch(std::uint64_t seed, std::size_t rows) {
@@ -148,7 +155,8 @@ inline bool same_bits(const std::vector<values>& a, const std::vector<values>& b
     if (a.size() != b.size())
         return false;
     for (std::size_t i = 0; i < a.size(); ++i)
-        if (a[i].v.size() != b[i].v.size() || std::memcmp(a[i].v.data(), b[i].v.data(), a[i].v.size() * 4) != 0)
+        if (a[i].v.size() != b[i].v.size() ||
+            std::memcmp(a[i].v.data(), b[i].v.data(), a[i].v.size() * 4) != 0)
             return false;
     return true;
 }

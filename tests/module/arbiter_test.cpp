@@ -1,0 +1,92 @@
+// Requests of one cycle are granted together, in requester order.
+#include <gtest/gtest.h>
+
+#include "tlm/arbiter/arbiter.h"
+
+namespace retrace {
+namespace {
+
+struct grant {
+    std::uint64_t cycle;
+    unsigned who;
+    bool operator==(const grant&) const = default;
+};
+
+/// Requests at given cycles; each grant holds the shared thing for some cycles.
+class client : public sc_core::sc_module {
+public:
+    client(const sc_core::sc_module_name& name, unsigned number, arbiter& a, const clock_domain& clock, std::vector<std::uint64_t> cycles,
+           std::uint64_t hold, std::vector<grant>& log, std::vector<grant>& resumed)
+        : sc_module(name), who_(number), arbiter_(a), clock_(clock), cycles_(std::move(cycles)), hold_(hold), log_(log), resumed_(resumed) {
+        SC_HAS_PROCESS(client);
+        SC_THREAD(run);
+    }
+
+private:
+    void run() {
+        for (const std::uint64_t c : cycles_) {
+            clock_.wait_until(c);
+            const std::uint64_t resume = arbiter_.acquire(who_, [this](std::uint64_t cycle) {
+                log_.push_back({cycle, who_.id});
+                return cycle + hold_;
+            });
+            EXPECT_EQ(clock_.now(), resume);
+            resumed_.push_back({resume, who_.id});
+        }
+    }
+    requester who_;
+    arbiter& arbiter_;
+    const clock_domain& clock_;
+    std::vector<std::uint64_t> cycles_;
+    std::uint64_t hold_;
+    std::vector<grant>&log_, &resumed_;
+};
+
+TEST(arbiter, grants_requests_of_a_cycle_in_requester_order_whatever_the_order_of_processes) {
+    // Two equal worlds side by side, their processes created in opposite orders.
+    const clock_domain clock(1e9);
+    std::vector<grant> log[2], resumed[2];
+    std::vector<std::unique_ptr<arbiter>> arbiters;
+    std::vector<std::unique_ptr<client>> clients;
+    for (unsigned world = 0; world < 2; ++world) {
+        arbiters.push_back(std::make_unique<arbiter>(world ? "b" : "a", clock));
+        for (unsigned i = 0; i < 6; ++i) {
+            const unsigned number = world ? 5 - i : i;
+            clients.push_back(std::make_unique<client>(sc_core::sc_gen_unique_name("client"), number, *arbiters[world], clock,
+                                                       std::vector<std::uint64_t>{10, 10, 13, 20 + number}, number % 3, log[world], resumed[world]));
+        }
+    }
+    sc_core::sc_start();
+    ASSERT_EQ(log[0].size(), 24u);
+    EXPECT_EQ(log[0], log[1]);
+    for (unsigned i = 0; i < 6; ++i)
+        EXPECT_EQ(log[0][i], (grant{10, i}));
+    for (std::size_t i = 1; i < log[0].size(); ++i)
+        EXPECT_TRUE(log[0][i - 1].cycle < log[0][i].cycle || (log[0][i - 1].cycle == log[0][i].cycle && log[0][i - 1].who < log[0][i].who));
+}
+
+TEST(arbiter, a_request_after_the_round_of_its_cycle_comes_in_the_next) {
+    const clock_domain clock(1.4e9);
+    arbiter a("arbiter", clock);
+    std::vector<grant> log, resumed;
+    // Held for 0 cycles, the first grant returns within cycle 5, after the round: the second request is of cycle 6.
+    client c("client", 3, a, clock, {5, 5, 5}, 0, log, resumed);
+    sc_core::sc_start();
+    EXPECT_EQ(log, (std::vector<grant>{{5, 3}, {6, 3}, {7, 3}}));
+    EXPECT_EQ(resumed, log);
+}
+
+TEST(clock_domain, cycles_and_phases_of_an_odd_clock) {
+    const clock_domain clock(1.4e9); // 714285.714 fs
+    EXPECT_EQ(clock.at(0).value(), 0u);
+    EXPECT_EQ(clock.at(1'000'000).value() % 1'000'000, 0u);
+    sc_core::sc_start(clock.at(1'000'000));
+    EXPECT_EQ(clock.now(), 1'000'000u);
+    EXPECT_EQ(clock.until(5), sc_core::SC_ZERO_TIME);
+    sc_core::sc_start(clock.until(1'000'000, clock_phase::control));
+    EXPECT_EQ(clock.now(), 1'000'000u);
+    EXPECT_EQ(clock.until(1'000'001).value(), clock.at(1).value() - 2);
+}
+
+} // namespace
+} // namespace retrace
