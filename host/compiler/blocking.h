@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "host/compiler/device_capabilities.h"
+#include "host/device_capabilities.h"
 
 namespace retrace::compiler {
 

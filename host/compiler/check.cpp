@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "host/compiler/device_capabilities.h"
+#include "host/device_capabilities.h"
 #include "host/compiler/program.h"
 
 namespace retrace::compiler {

@@ -12,7 +12,7 @@
 #include <map>
 #include <vector>
 
-#include "host/compiler/device_capabilities.h"
+#include "host/device_capabilities.h"
 #include "host/compiler/program.h"
 
 namespace retrace::compiler {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "host/compiler/device_capabilities.h"
+#include "host/device_capabilities.h"
 
 namespace retrace::compiler {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "host/compiler/device_capabilities.h"
+#include "host/device_capabilities.h"
 #include "host/driver/result.h"
 #include "host/port.h"
 

@@ -18,7 +18,7 @@
 #include <optional>
 #include <span>
 
-#include "host/compiler/device_capabilities.h"
+#include "host/device_capabilities.h"
 #include "host/driver/allocator.h"
 #include "host/driver/result.h"
 #include "host/driver/rings.h"

@@ -6,7 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "host/compiler/device_capabilities.h"
+#include "host/device_capabilities.h"
 #include "host/graph/network.h"
 #include "host/training/dataset.h"
 #include "sim/cli/commands.h"

@@ -16,12 +16,12 @@ int train(const train_options& options) {
     run_config& config = loaded.config;
     if (!options.array.empty())
         config.npu.array.implementation = options.array;
+    // The data is read before anything is planned or created, and again by the run itself: a bad file leaves no trace.
+    const dataset_description description{config.net.features(0), config.data.classes, static_cast<float>(config.data.scale)};
+    check_data_rows(loaded, dataset::load(config.data.file, description).rows());
     const retrace::plan p = plan_of(config);
     const std::filesystem::path out = options.out.empty() ? std::filesystem::path("out") / config.name : std::filesystem::path(options.out);
     run_folder::check(out);
-    // The data is read before anything is created, and again by the run itself: a bad file leaves no trace.
-    const dataset_description description{config.net.features(0), config.data.classes, static_cast<float>(config.data.scale)};
-    check_data_rows(loaded, dataset::load(config.data.file, description).rows());
 
     const stopwatch watch;
     run_folder folder(out);

@@ -1,6 +1,6 @@
 #pragma once
 // What the driver of a device with this configuration will read from its registers: for planning before there is a device.
-#include "host/compiler/device_capabilities.h"
+#include "host/device_capabilities.h"
 #include "tlm/core/npu_config.h"
 
 namespace retrace {

@@ -162,7 +162,7 @@ void engine::wait_for_semaphore(unsigned semaphore, unsigned count) {
         return;
     const run_handle run = run_;
     context_state& context = context_of(run);
-    if (context.try_wait(semaphore, count))
+    if (context.try_wait(number_, semaphore, count))
         return;
     plane_.stalls.waiting(plane_.clock.now(), number_, semaphore);
     waits_for_ = static_cast<int>(semaphore);
@@ -172,7 +172,7 @@ void engine::wait_for_semaphore(unsigned semaphore, unsigned count) {
         if (run->cancelled)
             waits_for_ = -1;
         check(run);
-    } while (!context.try_wait(semaphore, count));
+    } while (!context.try_wait(number_, semaphore, count));
     waits_for_ = -1;
     plane_.stalls.busy(plane_.clock.now(), number_, stall::command);
 }

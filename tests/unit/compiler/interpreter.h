@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "host/compiler/device_capabilities.h"
+#include "host/device_capabilities.h"
 #include "host/compiler/program.h"
 
 namespace retrace::compiler::testing {

@@ -121,11 +121,11 @@ TEST_F(context, empty_and_overlapping_rows_are_refused) {
 }
 
 TEST_F(context, semaphores_count_and_start_at_zero) {
-    EXPECT_FALSE(state.try_wait(3, 1));
-    EXPECT_TRUE(state.try_wait(3, 0));
+    EXPECT_FALSE(state.try_wait(1, 3, 1));
+    EXPECT_TRUE(state.try_wait(1, 3, 0));
     state.signal(3, 5);
-    EXPECT_FALSE(state.try_wait(3, 6));
-    EXPECT_TRUE(state.try_wait(3, 2));
+    EXPECT_FALSE(state.try_wait(1, 3, 6));
+    EXPECT_TRUE(state.try_wait(1, 3, 2));
     EXPECT_EQ(state.semaphore(3), 3u);
     EXPECT_EQ(state.semaphore(2), 0u);
     state.begin(state.command());

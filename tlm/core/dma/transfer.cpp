@@ -61,13 +61,17 @@ dma_transfer::dma_transfer(const spec::copy_instruction& i, const context_state&
     const auto span = [&](std::uint32_t s1, std::uint32_t s2, std::uint32_t s3) {
         return wide{i.size1 - 1} * s1 + wide{i.size2 - 1u} * s2 + wide{i.size3 - 1u} * s3;
     };
-    check(source, i.source_offset, span(i.source_stride1, i.source_stride2, i.source_stride3) + i.size0);
-    if (transpose_)
-        check(destination, i.destination_offset, wide{i.size0 / element_bytes_ - 1} * i.destination_stride1 + wide{i.size1} * element_bytes_);
-    else
-        check(destination, i.destination_offset, span(i.destination_stride1, i.destination_stride2, i.destination_stride3) + i.size0);
+    const wide source_extent = span(i.source_stride1, i.source_stride2, i.source_stride3) + i.size0;
+    const wide destination_extent = transpose_ ? wide{i.size0 / element_bytes_ - 1} * i.destination_stride1 + wide{i.size1} * element_bytes_
+                                               : span(i.destination_stride1, i.destination_stride2, i.destination_stride3) + i.size0;
+    check(source, i.source_offset, source_extent);
+    check(destination, i.destination_offset, destination_extent);
     source_base_ = source.base + i.source_offset;
     destination_base_ = destination.base + i.destination_offset;
+    // Chunks are read ahead of earlier writes: a copy onto itself would depend on how far.
+    if (source_memory_ == destination_memory_ && source_base_ < destination_base_ + destination_extent &&
+        destination_base_ < source_base_ + source_extent)
+        refuse(engine_fault::overlapping_operands, i.destination_offset);
 
     // Runs that join on both sides are one longer run, so that a contiguous block moves in full chunks.
     const auto joins = [&] { return i_.source_stride1 == i_.size0 && i_.destination_stride1 == i_.size0; };

@@ -33,10 +33,15 @@ resolved_operand context_state::resolve(const spec::memory_operand& m, std::uint
     const std::uint64_t extent = (rows - 1) * m.pitch + row_bytes; // below 2^16 * 2^32 + 2^18: no overflow
     if (m.offset > o.bytes || extent > o.bytes - m.offset)
         throw engine_error{engine_fault::out_of_bounds, m.offset};
+    if (static_cast<spec::memory_kind>(o.memory) == spec::memory_kind::psum && ((o.base + m.offset) % 4 || row_bytes % 4 || (rows > 1 && m.pitch % 4)))
+        throw engine_error{engine_fault::bad_shape, m.offset}; // PSUM holds 32-bit words
     return {static_cast<spec::memory_kind>(o.memory), o.base + m.offset, rows, row_bytes, m.pitch, tensor(m.tag_slot)};
 }
 
-bool context_state::try_wait(unsigned s, unsigned count) {
+bool context_state::try_wait(unsigned engine, unsigned s, unsigned count) {
+    if (waiters_[s] != engine && waiters_[s] != nobody)
+        throw engine_error{engine_fault::semaphore_shared, s};
+    waiters_[s] = engine;
     if (semaphores_[s] < count)
         return false;
     semaphores_[s] -= count;

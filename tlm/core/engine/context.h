@@ -26,6 +26,7 @@ public:
         command_ = command;
         active_ = true;
         semaphores_.fill(0);
+        waiters_.fill(nobody);
     }
     void end() { active_ = false; }
     bool active() const { return active_; }
@@ -38,8 +39,9 @@ public:
     /// Base/limit check of `rows` runs of `row_bytes` at `m`. Throws engine_error.
     resolved_operand resolve(const spec::memory_operand& m, std::uint64_t rows, std::uint64_t row_bytes, spec::operand_access access) const;
 
-    /// Takes `count` from semaphore `s` if it holds that much.
-    bool try_wait(unsigned s, unsigned count);
+    /// Takes `count` from semaphore `s` if it holds that much. A semaphore has one waiting engine in a command: two would race for the
+    /// same signal. Throws engine_error for the second.
+    bool try_wait(unsigned engine, unsigned s, unsigned count);
     /// Adds; throws engine_error beyond spec::semaphore_max.
     void signal(unsigned s, unsigned count);
     unsigned semaphore(unsigned s) const { return semaphores_[s]; }
@@ -47,7 +49,9 @@ public:
 private:
     spec::command command_{};
     bool active_ = false;
+    static constexpr unsigned nobody = ~0u;
     std::array<std::uint32_t, spec::semaphores> semaphores_{};
+    std::array<unsigned, spec::semaphores> waiters_{}; ///< engine that waits for it in this command
 };
 
 } // namespace retrace
