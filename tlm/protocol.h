@@ -24,6 +24,7 @@ struct memory_extension : tlm::tlm_extension<memory_extension> {
     trace::tensor_id tensor;
     access_origin origin;
     const std::vector<byte_run>* runs = nullptr;
+    bool posted = false;             ///< a write to the host may end when it is on the wire; the wire keeps the order
     const bool* cancelled = nullptr; ///< set while the access waits: it ends without effect
 
     tlm::tlm_extension_base* clone() const override { return new memory_extension(*this); }

@@ -139,11 +139,21 @@ compiled_kernel compile_backward(const backward_shape& s, const device_capabilit
     kernel.macs = std::uint64_t{s.batch} * s.inputs * s.outputs * (s.data_gradient ? 2 : 1);
     if (s.data_gradient) {
         const two_passes both = place_both(data, weights, device, space);
-        std::optional<pass_barrier> barrier;
-        if (both.shared)
-            barrier = make_barrier(builder, device);
-        emit_pass(builder, device, data, both.data, to_input, {}, barrier);
-        emit_pass(builder, device, weights, both.weights, to_weights, barrier, {});
+        if (both.shared) {
+            const pass_barrier barrier = make_barrier(builder, device);
+            emit_pass(builder, device, data, both.data, to_input, {}, barrier);
+            emit_pass(builder, device, weights, both.weights, to_weights, barrier, {});
+        } else if (queue_for(stream::stores, device) == queue_for(stream::blocks, device)) {
+            // Stores share a queue with loads: the short way to device DRAM first, it holds nobody up.
+            emit_pass(builder, device, data, both.data, to_input);
+            emit_pass(builder, device, weights, both.weights, to_weights);
+        } else {
+            // dW takes the slow way to the host: begun first, it travels while the array is at the other
+            // product, whose own result leaves by a queue that has no weights to bring down now.
+            to_input.store_stream = stream::uploads;
+            emit_pass(builder, device, weights, both.weights, to_weights);
+            emit_pass(builder, device, data, both.data, to_input);
+        }
         kernel.work_bytes = both.end();
         kernel.psum_banks = std::max(both.data.psum_first + both.data.psum_banks,
                                      both.weights.psum_first + both.weights.psum_banks);

@@ -29,7 +29,7 @@ public:
                  const std::optional<pass_barrier>& before, const std::optional<pass_barrier>& after)
         : b_(builder), device_(device), s_(shape), cut_(cut), o_(operands), before_(before), after_(after),
           panels_queue_(queue_for(stream::panels, device)), blocks_queue_(queue_for(stream::blocks, device)),
-          store_queue_(queue_for(stream::stores, device)), source_bytes_(bytes_of(shape.source)),
+          store_queue_(queue_for(operands.store_stream, device)), source_bytes_(bytes_of(shape.source)),
           result_bytes_(bytes_of(shape.result)),
           sums_format_(shape.source == spec::number_format::int8 ? spec::number_format::int32
                                                                  : spec::number_format::fp32),
@@ -53,7 +53,7 @@ public:
     }
 
     void run() {
-        open_barrier();
+        begin();
         for (std::uint32_t i = 0; i < cut_.blocks; ++i)
             for (std::uint32_t n = 0; n < cut_.panels; ++n) {
                 for (std::uint32_t c = 0; c < cut_.chunks; ++c) {
@@ -64,10 +64,12 @@ public:
                 }
                 finish_tile(i, n);
             }
-        if (s_.column_sums)
-            b_.emit(store_queue_,
-                    make_copy(sync().wait(sums_ready_), o_.sums_slot, {slot_work, cut_.sums_at, 0},
-                              {o_.sums_slot, 0, 0}, 4ull * s_.n, 1));
+        if (s_.column_sums) {
+            sync s = sync().wait(sums_ready_);
+            open(s);
+            b_.emit(store_queue_, make_copy(s, o_.sums_slot, {slot_work, cut_.sums_at, 0},
+                                            {o_.sums_slot, 0, 0}, 4ull * s_.n, 1));
+        }
     }
 
 private:
@@ -80,7 +82,13 @@ private:
         return r;
     }
 
-    void open_barrier() {
+    /// The barrier behind this pass, by its last store: the queue runs in order, so all others are done.
+    void open(sync& s) const {
+        for (unsigned q = 0; after_ && q < after_->count; ++q)
+            s.signal(after_->semaphores[q]);
+    }
+
+    void begin() {
         if (before_) {
             b_.emit(panels_queue_, make_nop(sync().wait(before_->semaphores[0])));
             if (before_->count > 1)
@@ -92,7 +100,6 @@ private:
     }
 
     // --- loads
-    // ---------------------------------------------------------------------------------------------------------
 
     std::uint64_t
     use_of_a(std::uint64_t item) const { // the first use, in the array's order, of what item brings
@@ -186,7 +193,6 @@ private:
     }
 
     // --- array
-    // ---------------------------------------------------------------------------------------------------------
 
     void multiply(std::uint32_t i, std::uint32_t n, std::uint32_t c) {
         const std::uint64_t use = (std::uint64_t{i} * cut_.panels + n) * cut_.chunks + c;
@@ -249,7 +255,6 @@ private:
     }
 
     // --- what follows a finished tile
-    // --------------------------------------------------------------------------------
 
     void finish_tile(std::uint32_t i, std::uint32_t n) {
         const std::uint64_t tile = std::uint64_t{i} * cut_.panels + n;
@@ -307,10 +312,9 @@ private:
             s.signal(mask_.free);
             ++mask_.freed;
         }
-        if (after_ && i + 1 == cut_.blocks &&
-            g + 1 == cut_.groups) // the last store frees no slot, so its signals are there
-            for (unsigned q = 0; q < after_->count; ++q)
-                s.signal(after_->semaphores[q]);
+        // The last store frees no slot, so its signals are there; where column sums follow, they are last.
+        if (!s_.column_sums && i + 1 == cut_.blocks && g + 1 == cut_.groups)
+            open(s);
         b_.emit(
             store_queue_,
             make_copy(s, o_.result.slot, {slot_work, cut_.result_slots[group % out_.slots], result_pitch()},
@@ -347,7 +351,8 @@ private:
     const pass_shape& s_;
     const blocking& cut_;
     const pass_operands& o_;
-    const std::optional<pass_barrier>&before_, &after_;
+    const std::optional<pass_barrier>& before_;
+    const std::optional<pass_barrier>& after_;
     unsigned panels_queue_, blocks_queue_, store_queue_;
     std::uint64_t source_bytes_, result_bytes_;
     spec::number_format sums_format_;

@@ -24,6 +24,7 @@ struct pass_operand {
 struct pass_operands {
     pass_operand a, b, result, mask;
     unsigned bias_slot = 0, sums_slot = 0; ///< fp32 rows of n
+    stream store_stream = stream::stores;  ///< who carries the result away
 };
 
 /// Joins two passes that use the same buffers: the loads of the second wait for the last store of the first.
@@ -35,8 +36,7 @@ struct pass_barrier {
 /// Semaphores of a barrier, as many as the device has queues for loads.
 pass_barrier make_barrier(kernel_builder& builder, const device_capabilities& device);
 
-/// `before`: barrier that this pass starts behind; `after`: barrier that its last store opens (then without
-/// column sums).
+/// `before`: barrier that this pass starts behind; `after`: barrier that its last store opens.
 void emit_pass(kernel_builder& builder, const device_capabilities& device, const pass_shape& shape,
                const blocking& cut, const pass_operands& operands,
                const std::optional<pass_barrier>& before = {}, const std::optional<pass_barrier>& after = {});

@@ -56,7 +56,6 @@ public:
 
 private:
     // --- where outputs live
-    // -----------------------------------------------------------------------------------------
 
     std::size_t number(std::size_t k) const { return k - first_ + 1; } ///< of a layer, within the range
 
@@ -125,7 +124,6 @@ private:
     tensor_use use(tensor_id t, bool release = false) const { return {t, place_of(t), release}; }
 
     // --- operations
-    // -------------------------------------------------------------------------------------------------
 
     void forward_sweep() {
         if (options_.upload_weights)
@@ -183,7 +181,6 @@ private:
     }
 
     // --- wait sets
-    // --------------------------------------------------------------------------------------------------
 
     /// An operation of the chain: each waits for the one before it, because it takes over the working buffers
     /// and because what it overwrites was last read there or earlier. So whatever an earlier one has waited

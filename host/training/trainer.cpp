@@ -123,6 +123,8 @@ void trainer::write_weights(std::uint32_t version) {
 }
 
 void trainer::run(std::vector<spec::command> commands, const planned_run& planned, std::uint32_t step) {
+    if (settings_.before_launch)
+        settings_.before_launch(step, commands);
     std::vector<command_handle> handles;
     handles.reserve(commands.size());
     for (std::size_t i = 0; i < commands.size(); ++i) {

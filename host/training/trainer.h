@@ -27,6 +27,8 @@ struct trainer_settings {
     trace::event_sink* sink = nullptr;
     std::function<void()> host_work; ///< called once a step where the host computes: the platform may let time pass
     std::function<void(std::size_t done, std::size_t total)> on_command; ///< after each completion, for progress
+    /// May change a step's commands (not their number) before they are launched: how tests make a wrong schedule.
+    std::function<void(std::uint32_t step, std::vector<spec::command>&)> before_launch;
 };
 
 struct step_result {

@@ -25,6 +25,12 @@ struct plan_options {
 };
 int plan(const plan_options& options);
 
+struct prove_options {
+    std::string run; ///< folder of a training run
+};
+/// Holds the run's event log against what its schedule promises (sim/proof/proof.h); program_fault if a claim fails.
+int prove(const prove_options& options);
+
 struct gemm_options {
     std::uint32_t m = 0, k = 0, n = 0;
     std::string preset = "small", dtype = "bf16", array = "kernel";

@@ -243,6 +243,7 @@ int gemm(const gemm_options& o) {
     summary.cpu_seconds = watch.cpu();
     read_device(summary, npu, port.device());
     summary.macs -= macs_before;
+    const std::uint64_t program_bytes = dev->memory().region(spec::region_kind::programs)->used();
 
     transfer(c_host, c_dram, tag_c, false);
     const auto view = [](const host_buffer& m, std::uint32_t rows, std::uint32_t columns, number_format f) {
@@ -255,7 +256,7 @@ int gemm(const gemm_options& o) {
     summary.checksum = digest.hex();
     summary.seed = o.seed;
     summary.wall_seconds = wall.wall();
-    plan_peaks(summary, program, capabilities, a_bytes + c_bytes, b_bytes, dev->memory().region(spec::region_kind::programs)->used());
+    plan_peaks(summary, program, capabilities, a_bytes + c_bytes, b_bytes, program_bytes);
     folder.write("summary.json", to_json(summary));
     log.flush();
 

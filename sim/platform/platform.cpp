@@ -29,7 +29,7 @@ std::unique_ptr<array_interface> make_array(const std::string& implementation, c
 
 void simulated_port::request_stop() { stop_requested = true; }
 
-simulated_port::simulated_port(const npu_config& config, unsigned device, trace::event_sink* sink) : config_(config) {
+simulated_port::simulated_port(const npu_config& config, unsigned device, trace::event_sink* sink) : config_(config), number_(device) {
     // SystemC allows the resolution to be set once, before the first time is used.
     static const bool resolution_set = [] {
         sc_core::sc_set_time_resolution(1, sc_core::SC_FS);
@@ -39,8 +39,8 @@ simulated_port::simulated_port(const npu_config& config, unsigned device, trace:
     npu_ = std::make_unique<npu>(
         fmt::format("npu{}", device).c_str(), config_, device, sink,
         [this](const array_config& shape) { return make_array(config_.array.implementation, shape); },
-        [this, device](std::uint64_t address, std::uint32_t data) {
-            if (address == message().address && data == device) {
+        [this](std::uint64_t address, std::uint32_t data) {
+            if (address == message().address && data == message().data) {
                 ++pending_interrupts_;
                 sc_core::sc_pause();
             }
@@ -49,7 +49,7 @@ simulated_port::simulated_port(const npu_config& config, unsigned device, trace:
 
 simulated_port::~simulated_port() = default;
 
-port::interrupt_message simulated_port::message() const { return {message_base, 0}; }
+port::interrupt_message simulated_port::message() const { return {message_base, number_}; }
 
 std::span<std::byte> simulated_port::host_memory() { return npu_->link().host_memory(); }
 

@@ -50,6 +50,7 @@ private:
     void check_watchdog();
 
     npu_config config_;
+    unsigned number_;
     unsigned pending_interrupts_ = 0;
     std::uint64_t last_progress_ = 0, progress_cycle_ = 0, idle_cycles_ = 0;
     std::unique_ptr<npu> npu_;

@@ -1,6 +1,5 @@
 // Requests of one cycle are granted together, in requester order.
-#include <gtest/gtest.h>
-
+#include "tests/module/device_bench.h"
 #include "tlm/arbiter/arbiter.h"
 
 namespace retrace {
@@ -44,6 +43,7 @@ private:
 
 TEST(arbiter, grants_requests_of_a_cycle_in_requester_order_whatever_the_order_of_processes) {
     // Two equal worlds side by side, their processes created in opposite orders.
+    const test::femtoseconds resolution;
     const clock_domain clock(1e9);
     std::vector<grant> log[2], resumed[2];
     std::vector<std::unique_ptr<arbiter>> arbiters;
@@ -66,6 +66,7 @@ TEST(arbiter, grants_requests_of_a_cycle_in_requester_order_whatever_the_order_o
 }
 
 TEST(arbiter, a_request_after_the_round_of_its_cycle_comes_in_the_next) {
+    const test::femtoseconds resolution;
     const clock_domain clock(1.4e9);
     arbiter a("arbiter", clock);
     std::vector<grant> log, resumed;
@@ -77,6 +78,7 @@ TEST(arbiter, a_request_after_the_round_of_its_cycle_comes_in_the_next) {
 }
 
 TEST(clock_domain, cycles_and_phases_of_an_odd_clock) {
+    const test::femtoseconds resolution;
     const clock_domain clock(1.4e9); // 714285.714 fs
     EXPECT_EQ(clock.at(0).value(), 0u);
     EXPECT_EQ(clock.at(1'000'000).value() % 1'000'000, 0u);

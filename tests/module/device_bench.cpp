@@ -1,6 +1,8 @@
 #include "tests/module/device_bench.h"
 
 #include <random>
+#include <set>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -25,6 +27,14 @@ npu_config bench_config() {
     c.device_dram.t_refi_ns = 0;
     c.host_link.host_memory_bytes = 4u << 20;
     return c;
+}
+
+femtoseconds::femtoseconds() {
+    static const bool once = [] {
+        sc_core::sc_set_time_resolution(1, sc_core::SC_FS);
+        return true;
+    }();
+    static_cast<void>(once);
 }
 
 pe_array::array_factory kernel_factory() {
@@ -117,6 +127,9 @@ void device_bench::start(unsigned engine, const program& p, unsigned context) {
 void device_bench::start_at(unsigned engine, std::uint32_t address, std::uint32_t count, unsigned context) {
     if (sc_core::sc_get_status() < sc_core::SC_RUNNING)
         sc_core::sc_start(sc_core::SC_ZERO_TIME); // elaboration
+    // As the control core does: after everything else of this cycle.
+    if (const sc_core::sc_time delay = clock.until(clock.now(), clock_phase::control); delay != sc_core::SC_ZERO_TIME)
+        sc_core::sc_start(delay);
     ++running_;
     engines[engine]->start(context, address, count);
 }
@@ -169,6 +182,17 @@ std::vector<trace::access_event> device_bench::accesses(unsigned engine, std::ui
         if (e.engine == engine && e.pc == pc)
             found.push_back(e);
     return found;
+}
+
+std::string sorted_lines(const std::string& text) {
+    std::istringstream in(text);
+    std::multiset<std::string> lines;
+    for (std::string line; std::getline(in, line);)
+        lines.insert(line);
+    std::string out;
+    for (const std::string& line : lines)
+        out += line + "\n";
+    return out;
 }
 
 std::vector<std::byte> random_bytes(std::size_t count, unsigned seed) {

@@ -21,6 +21,11 @@ npu_config bench_config();
 pe_array::array_factory kernel_factory();
 pe_array::array_factory stepped_factory();
 
+/// The kernel's resolution, before the first clock domain; once per process (sim/platform does it for itself).
+struct femtoseconds {
+    femtoseconds();
+};
+
 class device_bench {
 public:
     struct ending {
@@ -37,7 +42,7 @@ public:
     /// Operand table of `slot`, no working set.
     spec::command standard_command() const;
     void begin(unsigned context, const spec::command& command) { contexts[context].begin(command); }
-    /// Writes the program into device DRAM and starts it now.
+    /// Writes the program into device DRAM and starts it at the end of this cycle.
     void start(unsigned engine, const program& p, unsigned context = 0);
     /// Starts what stands at `address`.
     void start_at(unsigned engine, std::uint32_t address, std::uint32_t count, unsigned context = 0);
@@ -56,6 +61,7 @@ public:
     /// The accesses of an instruction of an engine, in the order they were logged.
     std::vector<trace::access_event> accesses(unsigned engine, std::uint32_t pc) const;
 
+    femtoseconds resolution;
     npu_config config;
     event_recorder events;
     clock_domain clock;
@@ -85,6 +91,8 @@ private:
     std::uint32_t next_program_ = 2u << 20;
 };
 
+/// The lines of a history in ascending order: what happens in one cycle has no order.
+std::string sorted_lines(const std::string& text);
 std::vector<std::byte> random_bytes(std::size_t count, unsigned seed);
 /// Moderate values of a format, dense.
 std::vector<std::byte> random_matrix(number_format f, std::size_t elements, unsigned seed);

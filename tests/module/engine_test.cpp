@@ -35,12 +35,14 @@ TEST(engine, every_engine_runs_nops_and_counts_them) {
 }
 
 TEST(engine, issue_takes_its_cycles_and_fetch_stays_ahead) {
-    device_bench bench;
+    npu_config slow = bench_config();
+    slow.sequencer.issue_cycles = 4; // a block of 16 takes longer to issue than to fetch
+    device_bench bench(slow);
     const unsigned n = 200;
     const program p(n, encode(nop({})));
     const std::uint64_t before = bench.clock.now();
     const auto end = bench.execute(act, p);
-    // One cycle to start, the first block from DRAM (row miss, 8 bursts a channel), then two cycles each: fetch is hidden.
+    // One cycle to start, the first block from DRAM (row miss, 8 bursts a channel), then the issue of each: fetch is hidden.
     const dram_settings& d = bench.config.device_dram;
     const std::uint64_t first = static_cast<std::uint64_t>(d.t_rcd_ns + d.t_cas_ns) + 8 * d.burst_cycles;
     EXPECT_EQ(end.cycle - before, 1 + first + n * bench.config.sequencer.issue_cycles);

@@ -15,6 +15,5 @@ void strict_report_handler(const sc_core::sc_report& report, const sc_core::sc_a
 int sc_main(int argc, char* argv[]) {
     testing::InitGoogleTest(&argc, argv);
     sc_core::sc_report_handler::set_handler(strict_report_handler);
-    sc_core::sc_set_time_resolution(1, sc_core::SC_FS);
     return RUN_ALL_TESTS();
 }

@@ -31,6 +31,22 @@ TEST(pe_array, serial_tiles_take_the_textbook_form) {
     }
 }
 
+TEST(pe_array, does_what_the_manual_works_out) {
+    array_pair pair; // hw/README.md, 9.12
+    pair.kernel.pass(1000);
+    pair.each([](device_bench& b) {
+        put_operands(b, number_format::bf16, 8, 8, 8);
+        b.start(pe, tiles(b.config, number_format::bf16, 8, 8, 8, 4));
+    });
+    pair.run();
+    EXPECT_EQ(pair.kernel.one_ending().cycle, 1096u);
+    EXPECT_EQ(pair.stepped.one_ending().cycle, 1096u);
+    for (unsigned t = 0; t < 4; ++t) {
+        EXPECT_EQ(pair.kernel.accesses(pe, 2 * t)[0].end, t == 0 ? 1047u : 1039u + t * 9 + 8);
+        EXPECT_EQ(pair.kernel.accesses(pe, 2 * t + 1)[0].end, 1047u + 9 * t + 7 + 7 + 8);
+    }
+}
+
 TEST(pe_array, serial_tiles_in_fp32_take_operand_cycles_per_row) {
     npu_config c = ideal(1);
     c.array.fma_depth = 3;

@@ -118,7 +118,7 @@ TEST_F(pe_protocol, shapes_and_formats_that_do_not_fit_are_refused) {
     EXPECT_EQ(fault(load(), [](auto& i) { i.rows = 0; }), engine_fault::bad_shape);
     EXPECT_EQ(fault(load(), [](auto& i) { i.source_format = 5; }), engine_fault::bad_format);
     EXPECT_EQ(fault(load(), [](auto& i) { i.source_format = 99; }), engine_fault::bad_format);
-    EXPECT_EQ(fault(load(), [](auto& i) { i.a.slot = sums; }), engine_fault::bad_slot);
+    EXPECT_EQ(fault(load(), [](auto& i) { i.a.slot = sums, i.a.offset = 0; }), engine_fault::bad_slot);
     EXPECT_EQ(fault(load(), [](auto& i) { i.a.slot = write_only; }), engine_fault::not_permitted);
     EXPECT_EQ(fault(load(), [](auto& i) { i.a.slot = beyond, i.a.offset = 0; }), engine_fault::bus_error);
     EXPECT_EQ(fault(load(), [](auto& i) { i.a.offset = 65536 - 127; }), engine_fault::out_of_bounds);

@@ -9,6 +9,8 @@ namespace {
 constexpr unsigned mover_requester = 60;
 constexpr std::uint64_t register_access_cycles = 2; ///< of the core's register accesses, beyond the instruction's own cost
 
+constexpr std::uint64_t far_future = std::uint64_t{1} << 40; ///< a timer set beyond this is not waited for
+
 riscv_config core_config(const npu_config& c) {
     riscv_config r;
     r.private_memory.push_back({static_cast<std::uint32_t>(spec::tcm_base), c.control_core.memory_bytes});
@@ -27,6 +29,8 @@ control_core::control_core(const sc_core::sc_module_name& name, backplane& plane
 void control_core::reset(bool run) {
     running_ = run;
     if (run) {
+        mtimecmp_ = ~std::uint64_t{0};
+        core_.set_software_interrupt(false);
         core_.reset(static_cast<std::uint32_t>(spec::tcm_base));
         released_.notify(sc_core::SC_ZERO_TIME);
     } else {
@@ -46,25 +50,58 @@ std::uint64_t control_core::horizon() const {
     // The next event of the kernel is the first thing that could change what the core sees. It is not before the next cycle: the core
     // acts after everything else in this one.
     const std::uint64_t next = plane_.clock.now() + 1;
+    const auto before_timer = [&](std::uint64_t cycle) { return mtimecmp_ > plane_.clock.now() ? std::min(cycle, mtimecmp_) : cycle; };
     constexpr std::uint64_t quantum = 100'000; ///< with nothing pending at all
     if (sc_core::sc_pending_activity_at_current_time())
         return next;
     if (!sc_core::sc_pending_activity_at_future_time())
-        return next + quantum;
+        return before_timer(next + quantum);
     const sc_core::sc_time then = sc_core::sc_time_stamp() + sc_core::sc_time_to_pending_activity();
     const std::uint64_t cycle = then.value() / plane_.clock.at(1).value();
-    return std::max(next, std::min(cycle, next + quantum));
+    return std::max(next, before_timer(std::min(cycle, next + quantum)));
 }
 
 void control_core::access_bus() {
     const riscv_bus_access access = core_.pending_bus();
     std::uint32_t value = access.data;
-    const bool word = access.bytes == 4 && access.address >= spec::control_base;
-    const auto offset = static_cast<std::uint32_t>(access.address - spec::control_base);
-    const bool ok = word && (access.is_write ? block_.write_register(offset, value) : block_.read_register(offset, value));
+    bool ok = false;
+    if (access.bytes == 4 && access.address >= spec::control_base) {
+        const auto offset = static_cast<std::uint32_t>(access.address - spec::control_base);
+        ok = access.is_write ? block_.write_register(offset, value) : block_.read_register(offset, value);
+    } else if (access.bytes == 4 && access.address >= spec::timer_base) {
+        ok = access_timer(access, value);
+    }
     core_.advance_to(plane_.clock.now() + register_access_cycles);
     core_.complete_bus(value, ok);
 }
+
+bool control_core::access_timer(const riscv_bus_access& access, std::uint32_t& value) {
+    const std::uint64_t now = plane_.clock.now();
+    const auto half = [](std::uint64_t whole, bool high) { return static_cast<std::uint32_t>(high ? whole >> 32 : whole); };
+    switch (access.address - spec::timer_base) {
+    case 0: // msip
+        if (access.is_write)
+            core_.set_software_interrupt(value & 1u);
+        else
+            value = core_.csr(0x344).value_or(0) >> 3 & 1u;
+        return true;
+    case 0x4000:
+    case 0x4004: {
+        const bool high = access.address & 4u;
+        if (access.is_write)
+            mtimecmp_ = high ? std::uint64_t{value} << 32 | half(mtimecmp_, false) : std::uint64_t{half(mtimecmp_, true)} << 32 | value;
+        else
+            value = half(mtimecmp_, high);
+        update_timer();
+        return true;
+    }
+    case 0xbff8:
+    case 0xbffc: value = half(now, access.address & 4u); return !access.is_write;
+    default: return false;
+    }
+}
+
+void control_core::update_timer() { core_.set_timer_interrupt(plane_.clock.now() >= mtimecmp_); }
 
 void control_core::execute() {
     for (;;) {
@@ -74,6 +111,7 @@ void control_core::execute() {
         if (!running_)
             continue;
         core_.advance_to(plane_.clock.now());
+        update_timer();
         switch (core_.run(horizon())) {
         case riscv_core::stop::cycle_limit: break;
         case riscv_core::stop::bus_access:
@@ -84,7 +122,10 @@ void control_core::execute() {
         case riscv_core::stop::wait_for_interrupt:
         case riscv_core::stop::halted:
             asleep_ = true;
-            wait(interrupted_);
+            if (mtimecmp_ > plane_.clock.now() && mtimecmp_ - plane_.clock.now() < far_future)
+                wait(plane_.clock.until(mtimecmp_), interrupted_);
+            else
+                wait(interrupted_);
             asleep_ = false;
             break;
         }

@@ -1,7 +1,7 @@
 #pragma once
 // The control core with its private memory and its mover, and the way of its register accesses. The core runs ahead of the kernel only
 // inside its private memory and never past the next event that could interrupt it; register accesses happen in the control phase of their
-// cycle, after everything else, and what they start begins in the next cycle.
+// cycle, after everything else, and what they start begins in the next cycle. Its timer counts device cycles.
 #include <deque>
 #include <functional>
 
@@ -43,6 +43,8 @@ private:
 
     void execute();
     void access_bus();
+    bool access_timer(const riscv_bus_access& access, std::uint32_t& value);
+    void update_timer();
     void serve_mover();
     bool carry_out(const job& j);
     std::uint64_t horizon() const;
@@ -51,6 +53,7 @@ private:
     handlers block_;
     riscv_core core_;
     bool running_ = false, asleep_ = false;
+    std::uint64_t mtimecmp_ = ~std::uint64_t{0};
     std::deque<job> jobs_;
     bool cancelled_ = false;
     requester mover_;

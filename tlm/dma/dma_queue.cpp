@@ -36,6 +36,7 @@ bool dma_queue::transport(memory_access& access, memory_kind memory, tlm::tlm_co
     access.extension.origin = origin(p.run, p.fetched.pc);
     access.extension.runs = &runs;
     access.extension.cancelled = &p.run->cancelled;
+    access.extension.posted = true;
     access.set(command, runs.front().address, p.data.data(), static_cast<std::uint32_t>(p.data.size()));
     const stall category = category_of(memory);
     plane_.stalls.transfer(plane_.clock.now(), number(), category, +1);

@@ -212,6 +212,7 @@ void engine::run_program() {
     fetched_instruction i;
     try {
         for (pc_ = 0; pc_ < run->count; ++pc_) {
+            i.pc = pc_; // also if it cannot be fetched
             i = next_instruction(pc_);
             plane_.clock.wait_until(plane_.clock.now() + plane_.config.sequencer.issue_cycles);
             check(run);

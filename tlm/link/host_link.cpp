@@ -22,6 +22,7 @@ host_link::host_link(const sc_core::sc_module_name& name, backplane& plane, hand
     SC_THREAD(send_accesses);
     SC_THREAD(deliver_accesses);
     SC_THREAD(serve_messages);
+    SC_THREAD(land_writes);
 }
 
 void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
@@ -62,7 +63,18 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
     if (plane_.config.ideal_memories) {
         plane_.arbitration.acquire(*extension->who, [](std::uint64_t cycle) { return cycle + 1; });
     } else if (payload.is_write()) {
-        plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return up_.send(cycle, bytes).arrival; });
+        link_direction::slot slot{};
+        plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) {
+            slot = up_.send(cycle, bytes);
+            return extension->posted ? slot.sent : slot.arrival;
+        });
+        if (extension->posted && !(extension->cancelled && *extension->cancelled)) {
+            payload.set_response_status(tlm::TLM_OK_RESPONSE);
+            const auto* data = reinterpret_cast<const std::byte*>(payload.get_data_ptr());
+            posted_.push_back({slot.arrival, {runs, runs + count}, {data, data + bytes}});
+            write_sent_.notify(sc_core::SC_ZERO_TIME);
+            return;
+        }
     } else {
         plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return up_.send(cycle, 0).arrival + host_latency_; });
         plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return down_.send(cycle, bytes).arrival; });
@@ -71,13 +83,31 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
     if (extension->cancelled && *extension->cancelled)
         return;
     auto* data = reinterpret_cast<std::byte*>(payload.get_data_ptr());
+    if (payload.is_write()) {
+        scatter(runs, count, data);
+        return;
+    }
     for (std::size_t i = 0; i < count; ++i) {
-        std::byte* host = host_memory_.get() + (runs[i].address - spec::host_window_base);
-        if (payload.is_write())
-            std::memcpy(host, data, runs[i].bytes);
-        else
-            std::memcpy(data, host, runs[i].bytes);
+        std::memcpy(data, host_memory_.get() + (runs[i].address - spec::host_window_base), runs[i].bytes);
         data += runs[i].bytes;
+    }
+}
+
+void host_link::scatter(const byte_run* runs, std::size_t count, const std::byte* data) {
+    for (std::size_t i = 0; i < count; ++i) {
+        std::memcpy(host_memory_.get() + (runs[i].address - spec::host_window_base), data, runs[i].bytes);
+        data += runs[i].bytes;
+    }
+}
+
+void host_link::land_writes() {
+    for (;;) {
+        while (posted_.empty())
+            wait(write_sent_);
+        const posted_write write = std::move(posted_.front());
+        posted_.pop_front();
+        plane_.clock.wait_until(write.arrival);
+        scatter(write.runs.data(), write.runs.size(), write.data.data());
     }
 }
 

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include <systemc>
 #include <tlm>
@@ -52,6 +53,8 @@ private:
     void send_accesses();
     void deliver_accesses();
     void serve_messages();
+    void land_writes();
+    void scatter(const byte_run* runs, std::size_t count, const std::byte* data);
 
     backplane& plane_;
     handlers device_;
@@ -60,7 +63,14 @@ private:
     zeroed_array<std::byte> host_memory_;
     std::deque<access> accesses_, under_way_; ///< not yet on the wire; on it
     std::deque<std::pair<std::uint64_t, std::uint32_t>> messages_;
-    sc_core::sc_event access_posted_, access_sent_, message_sent_;
+    /// A device's write that is on the wire: the device goes on when it is sent, the host sees it when it arrives.
+    struct posted_write {
+        std::uint64_t arrival;
+        std::vector<byte_run> runs;
+        std::vector<std::byte> data;
+    };
+    std::deque<posted_write> posted_;
+    sc_core::sc_event access_posted_, access_sent_, message_sent_, write_sent_;
     requester host_, answer_, interrupt_;
 };
 

@@ -122,7 +122,6 @@ std::byte* interpreter::bytes(memory_kind kind, std::uint64_t address) {
 }
 
 // --- order
-// ---------------------------------------------------------------------------------------------------------------
 
 void interpreter::run(const std::vector<spec::command>& commands) {
     pending_ = commands;

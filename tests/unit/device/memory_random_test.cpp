@@ -68,7 +68,7 @@ TEST_P(memory_random, agrees_with_a_map_of_bytes) {
     const auto [granule, seed] = GetParam();
     std::mt19937 engine(seed);
     const auto draw = [&](std::uint32_t limit) { return std::uniform_int_distribution<std::uint32_t>(0, limit - 1)(engine); };
-    constexpr std::uint64_t size = 512;
+    constexpr std::uint64_t size = 1024; // several lines of 64 granules, so that whole lines and parts of lines change hands
     test::event_recorder events;
     tagged_memory memory("memory", granule == 4 ? spec::memory_kind::psum : spec::memory_kind::device_dram, size, granule, 0, &events);
     memory.add_region("low", 0, 200);
@@ -79,7 +79,7 @@ TEST_P(memory_random, agrees_with_a_map_of_bytes) {
     const access_origin at{1, 2, 3, 4};
 
     for (unsigned step = 0; step < 4000; ++step) {
-        const std::uint64_t bytes = (draw(60) + (draw(10) == 0 ? 100 : 0)) / granule * granule;
+        const std::uint64_t bytes = (draw(60) + (draw(4) == 0 ? draw(600) : 0)) / granule * granule;
         const std::uint64_t address = draw(static_cast<std::uint32_t>(size - bytes + 1)) / granule * granule;
         const trace::tensor_id tensor{draw(4), draw(3)};
         const owner who{owner::kind::tensor, tensor};

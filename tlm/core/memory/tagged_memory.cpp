@@ -13,30 +13,12 @@ namespace {
 
 std::uint64_t key_of(trace::tensor_id tensor) { return std::uint64_t{tensor.tag} << 32 | tensor.version; }
 
-/// End of the run of equal entries that begins at `first`; whole blocks at a time, which the compiler vectorises.
-std::uint64_t run_end(const std::uint16_t* o, std::uint64_t first, std::uint64_t limit) {
-    constexpr std::uint64_t block = 64;
-    const std::uint16_t value = o[first];
-    std::uint64_t end = first + 1;
-    while (end + block <= limit) {
-        std::uint16_t difference = 0;
-        for (std::uint64_t j = 0; j < block; ++j)
-            difference = static_cast<std::uint16_t>(difference | (o[end + j] ^ value));
-        if (difference != 0)
-            break;
-        end += block;
-    }
-    while (end < limit && o[end] == value)
-        ++end;
-    return end;
-}
-
 } // namespace
 
 tagged_memory::tagged_memory(std::string name, spec::memory_kind kind, std::uint64_t capacity, unsigned granule, unsigned device,
                              trace::event_sink* sink)
     : name_(std::move(name)), kind_(kind), capacity_(capacity), shift_(granule == 4 ? 2 : 0), device_(device), sink_(sink), data_(capacity),
-      owner_((capacity >> shift_) + 1) {
+      lines_((capacity >> shift_) / line + 1), owner_(((capacity >> shift_) / line + 1) * line, page_size::ordinary) {
     if (kind != spec::memory_kind::device_dram && kind != spec::memory_kind::host)
         std::memset(data_.get(), 0xff, capacity); // engines read these memories directly
     owners_.resize(first_owner);
@@ -50,20 +32,27 @@ void tagged_memory::add_region(std::string name, std::uint64_t base, std::uint64
 }
 
 tagged_memory::owner_index tagged_memory::find_owner(trace::tensor_id tensor) const {
-    const auto found = index_.find(key_of(tensor));
-    return found == index_.end() ? nobody : found->second;
+    const std::uint64_t key = key_of(tensor);
+    if (last_index_ == nobody || last_key_ != key) {
+        const auto found = index_.find(key);
+        if (found == index_.end())
+            return nobody;
+        last_key_ = key;
+        last_index_ = found->second;
+    }
+    return last_index_;
 }
 
 tagged_memory::owner_index tagged_memory::make_owner(trace::tensor_id tensor) {
-    const auto [at, fresh] = index_.try_emplace(key_of(tensor), nobody);
-    if (!fresh)
-        return at->second;
+    if (const owner_index known = find_owner(tensor); known != nobody)
+        return known;
+    const auto at = index_.emplace(key_of(tensor), nobody).first;
     if (!free_owners_.empty()) {
         at->second = free_owners_.back();
         free_owners_.pop_back();
     } else {
-        if (owners_.size() > 0xffff)
-            throw std::runtime_error(name_ + ": more than 65,534 tensor versions are live at once");
+        if (owners_.size() >= mixed)
+            throw std::runtime_error(name_ + ": more than 65,533 tensor versions are live at once");
         at->second = static_cast<owner_index>(owners_.size());
         owners_.emplace_back();
     }
@@ -72,8 +61,53 @@ tagged_memory::owner_index tagged_memory::make_owner(trace::tensor_id tensor) {
 }
 
 bool tagged_memory::uniform(std::uint64_t first, std::uint64_t granules, owner_index owner) const {
-    const owner_index* o = owner_.get() + first;
-    return o[0] == owner && std::memcmp(o, o + 1, (granules - 1) * sizeof(owner_index)) == 0;
+    const std::uint64_t end = first + granules;
+    for (std::uint64_t l = first / line; l * line < end; ++l) {
+        if (lines_[l] == owner)
+            continue;
+        if (lines_[l] != mixed)
+            return false;
+        for (std::uint64_t i = std::max(first, l * line); i < std::min(end, (l + 1) * line); ++i)
+            if (owner_[i] != owner)
+                return false;
+    }
+    return true;
+}
+
+std::uint64_t tagged_memory::run_end(std::uint64_t first, std::uint64_t limit) const {
+    const owner_index value = owner_at(first);
+    for (std::uint64_t at = first + 1; at < limit;) {
+        const std::uint64_t line_end = (at / line + 1) * line;
+        const owner_index o = lines_[at / line];
+        if (o == value)
+            at = line_end;
+        else if (o == mixed && owner_[at] == value)
+            ++at;
+        else
+            return at;
+    }
+    return limit;
+}
+
+void tagged_memory::assign(std::uint64_t first, std::uint64_t granules, owner_index owner) {
+    for (std::uint64_t at = first, end = first + granules; at < end;) {
+        const std::uint64_t l = at / line, from = at % line, to = std::min(line, end - l * line);
+        at = l * line + to;
+        if (lines_[l] == owner)
+            continue;
+        if (to - from != line) {
+            owner_index* o = owner_.get() + l * line;
+            if (lines_[l] != mixed)
+                std::fill(o, o + line, lines_[l]);
+            std::fill(o + from, o + to, owner);
+            // The line may have become one owner's.
+            if (o[0] != owner || std::memcmp(o, o + 1, (line - 1) * sizeof *o) != 0) {
+                lines_[l] = mixed;
+                continue;
+            }
+        }
+        lines_[l] = owner;
+    }
 }
 
 void tagged_memory::count(std::uint64_t address, std::uint64_t bytes, bool live) {
@@ -95,6 +129,7 @@ void tagged_memory::log_loss(owner_index owner, std::uint64_t bytes, trace::tens
     if (sink_ && entry.tensor.tag != 0)
         sink_->on(trace::tensor_event{what, origin.cycle, device_, kind_, entry.tensor, origin.sequence, bytes, 0});
     index_.erase(key_of(entry.tensor));
+    last_index_ = nobody;
     free_owners_.push_back(owner);
 }
 
@@ -103,7 +138,6 @@ void tagged_memory::set_owner(std::uint64_t address, std::uint64_t bytes, owner_
     const std::uint64_t first = address >> shift_, granules = bytes >> shift_;
     if (granules == 0 || uniform(first, granules, owner))
         return;
-    owner_index* o = owner_.get() + first;
     const bool gains = owner >= first_owner;
     if (gains && owners_[owner].bytes == 0 && sink_ && owners_[owner].tensor.tag != 0)
         sink_->on(trace::tensor_event{trace::tensor_event::moment::live, origin.cycle, device_, kind_, owners_[owner].tensor,
@@ -111,19 +145,17 @@ void tagged_memory::set_owner(std::uint64_t address, std::uint64_t bytes, owner_
     // The new owner gains before the old ones lose, so that rewriting a tensor by itself never looks like its end.
     if (gains)
         owners_[owner].bytes += bytes;
-    for (std::uint64_t i = 0; i < granules;) {
-        const owner_index old = o[i];
-        const std::uint64_t end = run_end(o, i, granules);
+    for (std::uint64_t i = first, limit = first + granules; i < limit;) {
+        const owner_index old = owner_at(i);
+        const std::uint64_t end = run_end(i, limit);
         const std::uint64_t run = (end - i) << shift_;
-        if (old != owner) {
-            if (old == nobody || owner == nobody)
-                count(address + (i << shift_), run, old == nobody);
-            std::fill(o + i, o + end, owner);
-        }
+        if (old != owner && (old == nobody || owner == nobody))
+            count(i << shift_, run, old == nobody);
         if (old >= first_owner)
             log_loss(old, run, loss, origin);
         i = end;
     }
+    assign(first, granules, owner);
 }
 
 void tagged_memory::claim(std::uint64_t address, std::uint64_t bytes, trace::tensor_id owner, const access_origin& origin) {
@@ -144,15 +176,19 @@ void tagged_memory::report_stale(std::uint64_t address, std::uint64_t bytes, tra
     ++stale_reads_;
     if (!sink_)
         return;
-    const owner_index* o = owner_.get();
-    std::uint64_t first = address >> shift_, last = (address + bytes - 1) >> shift_, wrong = 0, at = 0;
-    for (std::uint64_t i = first; i <= last; ++i)
-        if (o[i] != wanted || o[i] < first_owner) {
+    const std::uint64_t limit = ((address + bytes - 1) >> shift_) + 1;
+    std::uint64_t wrong = 0, at = 0;
+    for (std::uint64_t i = address >> shift_; i < limit;) {
+        const std::uint64_t end = run_end(i, limit);
+        if (owner_at(i) != wanted || wanted < first_owner) {
             if (wrong == 0)
                 at = i;
-            wrong += std::uint64_t{1} << shift_;
+            wrong += (end - i) << shift_;
         }
-    const trace::tensor_id found = o[at] >= first_owner ? owners_[o[at]].tensor : trace::tensor_id{};
+        i = end;
+    }
+    const owner_index owner = owner_at(at);
+    const trace::tensor_id found = owner >= first_owner ? owners_[owner].tensor : trace::tensor_id{};
     sink_->on(trace::stale_read_event{origin.cycle, device_, origin.engine, origin.sequence, origin.pc, kind_, at << shift_, wrong,
                                       expected, found});
 }
@@ -179,9 +215,15 @@ bool tagged_memory::check(std::uint64_t address, std::uint64_t rows, std::uint64
 
 void tagged_memory::peek(std::uint64_t address, std::byte* destination, std::uint64_t bytes) const {
     std::memcpy(destination, data_.get() + address, bytes);
-    for (std::uint64_t i = 0; i < bytes; ++i)
-        if (owner_[(address + i) >> shift_] < first_owner)
-            destination[i] = std::byte{0xff};
+    const std::uint64_t limit = (address + bytes + (std::uint64_t{1} << shift_) - 1) >> shift_;
+    for (std::uint64_t i = address >> shift_; i < limit;) {
+        const std::uint64_t end = run_end(i, limit);
+        if (owner_at(i) < first_owner) {
+            const std::uint64_t from = std::max(address, i << shift_), to = std::min(address + bytes, end << shift_);
+            std::memset(destination + (from - address), 0xff, to - from);
+        }
+        i = end;
+    }
 }
 
 void tagged_memory::read(std::uint64_t address, std::byte* destination, std::uint64_t bytes, trace::tensor_id expected,
@@ -198,14 +240,13 @@ void tagged_memory::release(std::uint64_t address, std::uint64_t bytes, trace::t
     const owner_index mine = find_owner(owner);
     if (mine == nobody || bytes == 0)
         return;
-    const owner_index* o = owner_.get();
     const std::uint64_t last = (address + bytes) >> shift_;
     for (std::uint64_t i = address >> shift_; i < last && owners_[mine].bytes != 0;) {
-        if (o[i] != mine) {
-            ++i;
+        const std::uint64_t end = run_end(i, last);
+        if (owner_at(i) != mine) {
+            i = end;
             continue;
         }
-        const std::uint64_t end = run_end(o, i, last);
         std::memset(data_.get() + (i << shift_), 0xff, (end - i) << shift_);
         const bool all = owners_[mine].bytes == (end - i) << shift_;
         set_owner(i << shift_, (end - i) << shift_, nobody, trace::tensor_event::moment::released, origin);
@@ -227,8 +268,15 @@ void tagged_memory::begin_working_set(std::uint64_t address, std::uint64_t bytes
 void tagged_memory::end_working_set(std::uint64_t address, std::uint64_t bytes, const access_origin& origin) {
     if (bytes == 0)
         return;
+    // What nobody has written since it was reserved holds 0xFF still.
+    const std::uint64_t last = (address + bytes) >> shift_;
+    for (std::uint64_t i = address >> shift_; i < last;) {
+        const std::uint64_t end = run_end(i, last);
+        if (owner_at(i) >= first_owner)
+            std::memset(data_.get() + (i << shift_), 0xff, (end - i) << shift_);
+        i = end;
+    }
     set_owner(address, bytes, nobody, trace::tensor_event::moment::released, origin);
-    std::memset(data_.get() + address, 0xff, bytes);
 }
 
 void tagged_memory::log_complete(std::uint64_t address, std::uint64_t bytes, trace::tensor_id owner, const access_origin& origin) const {
@@ -239,14 +287,13 @@ void tagged_memory::log_complete(std::uint64_t address, std::uint64_t bytes, tra
     XXH3_state_t state;
     XXH3_64bits_reset(&state);
     if (mine != nobody) {
-        const owner_index* o = owner_.get();
         const std::uint64_t last = (address + bytes) >> shift_;
         for (std::uint64_t i = address >> shift_; i < last;) {
-            if (o[i] != mine) {
-                ++i;
+            const std::uint64_t end = run_end(i, last);
+            if (owner_at(i) != mine) {
+                i = end;
                 continue;
             }
-            const std::uint64_t end = run_end(o, i, last);
             XXH3_64bits_update(&state, data_.get() + (i << shift_), (end - i) << shift_);
             live += (end - i) << shift_;
             i = end;

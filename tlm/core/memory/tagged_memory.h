@@ -73,7 +73,10 @@ public:
 
 private:
     using owner_index = std::uint16_t;
-    static constexpr owner_index nobody = 0, reserved = 1, first_owner = 2;
+    static constexpr owner_index nobody = 0, reserved = 1, first_owner = 2, mixed = 0xffff;
+    /// Granules that share an entry of lines_. Almost all of a memory belongs to one owner line by line, so that ownership costs two
+    /// bytes per line, not per granule; only a line with several owners (`mixed`) has its granules in owner_.
+    static constexpr std::uint64_t line = 64;
     struct owner_entry {
         trace::tensor_id tensor;
         std::uint64_t bytes = 0;
@@ -84,7 +87,13 @@ private:
     void set_owner(std::uint64_t address, std::uint64_t bytes, owner_index owner, trace::tensor_event::moment loss,
                    const access_origin& origin);
     void count(std::uint64_t address, std::uint64_t bytes, bool live);
+    owner_index owner_at(std::uint64_t granule) const {
+        const owner_index o = lines_[granule / line];
+        return o == mixed ? owner_[granule] : o;
+    }
     bool uniform(std::uint64_t first, std::uint64_t granules, owner_index owner) const;
+    std::uint64_t run_end(std::uint64_t first, std::uint64_t limit) const; ///< of the granules that have the owner of `first`
+    void assign(std::uint64_t first, std::uint64_t granules, owner_index owner);
     void log_loss(owner_index owner, std::uint64_t bytes, trace::tensor_event::moment what, const access_origin& origin);
     void report_stale(std::uint64_t address, std::uint64_t bytes, trace::tensor_id expected, owner_index wanted,
                       const access_origin& origin);
@@ -96,10 +105,13 @@ private:
     unsigned device_;
     trace::event_sink* sink_;
     zeroed_array<std::byte> data_;
-    zeroed_array<owner_index> owner_;
+    zeroed_array<owner_index> lines_; ///< owner of each line, or `mixed`
+    zeroed_array<owner_index> owner_; ///< per granule, of mixed lines
     std::vector<owner_entry> owners_;
     std::vector<owner_index> free_owners_;
     std::unordered_map<std::uint64_t, owner_index> index_;
+    mutable std::uint64_t last_key_ = 0; ///< the last answer of index_: accesses come in rows of one tensor
+    mutable owner_index last_index_ = nobody;
     region total_;
     std::vector<region> regions_;
     std::uint64_t stale_reads_ = 0;

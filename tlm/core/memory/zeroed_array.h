@@ -8,15 +8,18 @@
 
 namespace retrace {
 
+/// Ordinary pages suit arrays that are touched here and there: a huge page costs its whole clearing at the first touch.
+enum class page_size { ordinary, huge };
+
 template <typename T>
 class zeroed_array {
 public:
-    explicit zeroed_array(std::size_t count) : bytes_((count ? count : 1) * sizeof(T)) {
+    explicit zeroed_array(std::size_t count, page_size pages = page_size::huge) : bytes_((count ? count : 1) * sizeof(T)) {
         void* p = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (p == MAP_FAILED)
             throw std::bad_alloc();
         data_ = static_cast<T*>(p);
-        if (bytes_ >= (std::size_t{4} << 20))
+        if (pages == page_size::huge && bytes_ >= (std::size_t{4} << 20))
             madvise(p, bytes_, MADV_HUGEPAGE); // a hint: refusal changes nothing but speed
     }
     ~zeroed_array() { munmap(data_, bytes_); }

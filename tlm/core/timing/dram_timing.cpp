@@ -15,25 +15,31 @@ dram_timing::dram_timing(const dram_settings& s, double clock_hz)
       t_rcd_(cycles_of_ns(s.t_rcd_ns, clock_hz)), t_rp_(cycles_of_ns(s.t_rp_ns, clock_hz)), t_cas_(cycles_of_ns(s.t_cas_ns, clock_hz)),
       t_refi_(cycles_of_ns(s.t_refi_ns, clock_hz)), t_rfc_(cycles_of_ns(s.t_rfc_ns, clock_hz)) {
     channels_.resize(s.channels);
-    for (channel& c : channels_)
-        c.banks.resize(s.banks);
+    bank_states_.resize(std::size_t{s.channels} * s.banks);
+    refresh_.length = t_refi_ ? t_refi_ : ~std::uint64_t{0};
+}
+
+void dram_timing::find_refresh(std::uint64_t cycle) const {
+    if (cycle - refresh_.begin < refresh_.length)
+        return;
+    refresh_.number = cycle / t_refi_;
+    refresh_.begin = refresh_.number * t_refi_;
+}
+
+std::uint64_t dram_timing::epoch(std::uint64_t cycle) const {
+    find_refresh(cycle);
+    return refresh_.number;
 }
 
 std::uint64_t dram_timing::after_refresh(std::uint64_t cycle) const {
     if (t_refi_ == 0 || cycle < t_refi_)
         return cycle; // the first refresh is at t_refi
-    const std::uint64_t begin = cycle / t_refi_ * t_refi_;
-    return std::max(cycle, begin + t_rfc_);
+    find_refresh(cycle);
+    return std::max(cycle, refresh_.begin + t_rfc_);
 }
 
-std::uint64_t dram_timing::burst(std::uint64_t cycle, std::uint64_t index) {
-    channel& c = channels_[index % channels_.size()];
-    const std::uint64_t page = index / channels_.size() / bursts_per_page_;
-    bank& b = c.banks[page % banks_];
-    const std::uint64_t row = page / banks_;
-
+std::uint64_t dram_timing::burst(std::uint64_t cycle, channel& c, bank& b, std::uint64_t row) {
     std::uint64_t column = after_refresh(std::max(cycle, c.next));
-    const auto epoch = [this](std::uint64_t at) { return t_refi_ ? at / t_refi_ : 0; };
     const bool open = b.row != no_row && b.epoch == epoch(column); // a refresh closes every row
     if (!open || b.row != row) {
         ++row_misses_;
@@ -56,8 +62,24 @@ std::uint64_t dram_timing::access(std::uint64_t cycle, std::uint64_t address, st
     if (bytes == 0)
         return cycle;
     std::uint64_t finish = cycle;
-    for (std::uint64_t i = address / burst_bytes_; i <= (address + bytes - 1) / burst_bytes_; ++i)
-        finish = std::max(finish, burst(cycle, i));
+    const std::uint64_t first = address / burst_bytes_, last = (address + bytes - 1) / burst_bytes_;
+    // Bursts interleave over the channels, pages over the banks of a channel.
+    std::uint64_t channel = first % channels_.size();
+    const std::uint64_t line = first / channels_.size(), page = line / bursts_per_page_;
+    std::uint64_t in_page = line % bursts_per_page_, bank = page % banks_, row = page / banks_;
+    for (std::uint64_t i = first; i <= last; ++i) {
+        finish = std::max(finish, burst(cycle, channels_[channel], bank_states_[channel * banks_ + bank], row));
+        if (++channel != channels_.size())
+            continue;
+        channel = 0;
+        if (++in_page != bursts_per_page_)
+            continue;
+        in_page = 0;
+        if (++bank == banks_) {
+            bank = 0;
+            ++row;
+        }
+    }
     return finish;
 }
 

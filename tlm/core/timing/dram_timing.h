@@ -27,16 +27,23 @@ private:
     };
     struct channel {
         std::uint64_t next = 0; ///< the data bus is free for the next column access
-        std::vector<bank> banks;
     };
     static constexpr std::uint64_t no_row = ~std::uint64_t{0};
 
-    std::uint64_t burst(std::uint64_t cycle, std::uint64_t index);
+    std::uint64_t burst(std::uint64_t cycle, channel& c, bank& b, std::uint64_t row);
     std::uint64_t after_refresh(std::uint64_t cycle) const;
+    /// Makes refresh_ the refresh interval in which `cycle` lies.
+    void find_refresh(std::uint64_t cycle) const;
+    std::uint64_t epoch(std::uint64_t cycle) const;
 
     unsigned burst_bytes_, bursts_per_page_, banks_, burst_cycles_;
     std::uint64_t t_rcd_, t_rp_, t_cas_, t_refi_, t_rfc_;
     std::vector<channel> channels_;
+    std::vector<bank> bank_states_; ///< of channel 0, of channel 1, ...
+    /// The interval that was asked for last: bursts come close together, and a division for each would be most of the work.
+    mutable struct {
+        std::uint64_t number = 0, begin = 0, length = 0;
+    } refresh_;
     std::uint64_t bursts_ = 0, row_misses_ = 0;
 };
 
