@@ -52,7 +52,7 @@ private:
     npu_config config_;
     unsigned number_;
     unsigned pending_interrupts_ = 0;
-    std::uint64_t last_progress_ = 0, progress_cycle_ = 0, idle_cycles_ = 0;
+    std::uint64_t last_progress_ = 0, progress_cycle_ = 0, host_progress_ = 0;
     std::unique_ptr<npu> npu_;
 };
 
