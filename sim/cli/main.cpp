@@ -81,6 +81,10 @@ int run(int argc, char** argv) {
     add_overrides(plan_command, plan.overrides);
     plan_command->add_flag("--programs", plan.programs, "also list the engine programs");
 
+    cli::prove_options prove;
+    CLI::App* prove_command = app.add_subcommand("prove", "prove from a run's event log that the device kept to its schedule");
+    prove_command->add_option("RUN", prove.run, "folder of a `retrace train` run, for example out/digits-recompute")->required();
+
     cli::gemm_options gemm;
     CLI::App* gemm_command = app.add_subcommand("gemm", "measure one product C[M,N] = A[M,K] B[K,N], B stationary");
     gemm_command->add_option("--m", gemm.m, "rows of A")->required()->check(CLI::Range(1u, 65536u));
@@ -117,6 +121,8 @@ int run(int argc, char** argv) {
         return guarded([&] { return cli::train(train); });
     if (plan_command->parsed())
         return guarded([&] { return cli::plan(plan); });
+    if (prove_command->parsed())
+        return guarded([&] { return cli::prove(prove); });
     if (gemm_command->parsed())
         return guarded([&] { return cli::gemm(gemm); });
     if (core_command->parsed())

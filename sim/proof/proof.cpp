@@ -77,7 +77,7 @@ void tell_expectations(log_reader& log, const proof_expectations& e) {
 bool applies(proof_scope scope, const proof_expectations& e) {
     switch (scope) {
     case proof_scope::always: return true;
-    case proof_scope::regenerates: return e.executions > e.layers;
+    case proof_scope::regenerates: return expected_executions(e.schedule, e.layers, e.spacing) > e.layers;
     case proof_scope::in_place: return e.schedule == "recompute" && e.layers >= 2;
     case proof_scope::small_activations: return e.small_activations;
     }

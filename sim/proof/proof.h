@@ -58,7 +58,7 @@ const char* to_string(proof_outcome outcome);
 /// Which schedules promise it.
 enum class proof_scope : std::uint8_t {
     always,
-    regenerates,      ///< more executions than layers
+    regenerates,      ///< those with more executions than layers
     in_place,         ///< recompute with at least two layers
     small_activations ///< proof_expectations::small_activations
 };

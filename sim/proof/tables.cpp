@@ -74,7 +74,8 @@ CREATE INDEX temp.output_key ON output(step, layer);
 
 -- In-place layers, tile by tile: blocks of batch rows as they leave the activations' buffer (read) and come back to it (write).
 CREATE TEMP TABLE in_place AS
-  SELECT w.device, w.sequence, w.step, w.layer, i.base, i.tag AS tag_in, o.tag AS tag_out, o.base AS base_out,
+  SELECT w.device, w.sequence, w.step, w.layer, i.base, i.bytes, i.tag AS tag_in, o.tag AS tag_out, o.base AS base_out,
+         o.bytes AS bytes_out,
          (SELECT max(bytes) FROM tensor_life t WHERE t.device = w.device AND t.tag = i.tag AND t.moment = 'complete') / e.batch AS row_in,
          (SELECT max(bytes) FROM tensor_life t WHERE t.device = w.device AND t.tag = o.tag AND t.moment = 'complete') / e.batch AS row_out,
          (SELECT max(stride1) FROM tile t WHERE t.device = w.device AND t.sequence = w.sequence AND t.tag IN (i.tag, o.tag)
@@ -88,7 +89,9 @@ CREATE TEMP TABLE block AS
          (t.base - CASE WHEN t.write THEN p.base_out ELSE p.base END) / p.pitch AS first_row,
          (t.base - CASE WHEN t.write THEN p.base_out ELSE p.base END) % p.pitch AS column
   FROM in_place p JOIN tile t ON t.device = p.device AND t.sequence = p.sequence
-  WHERE t.opcode = 'copy' AND NOT t.working AND t.tag = CASE WHEN t.write THEN p.tag_out ELSE p.tag_in END;
+  WHERE t.opcode = 'copy' AND NOT t.working AND t.memory = 'device_dram'
+    AND ((t.write AND t.tag = p.tag_out AND t.base BETWEEN p.base_out AND p.base_out + p.bytes_out - 1)
+      OR (NOT t.write AND t.tag = p.tag_in AND t.base BETWEEN p.base AND p.base + p.bytes - 1));
 CREATE INDEX temp.block_key ON block(device, sequence, write);
 CREATE TEMP TABLE number(n INTEGER PRIMARY KEY);
 INSERT INTO number WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n + 1 < (SELECT batch FROM expected))

@@ -43,7 +43,7 @@ TEST(npu_commands, every_engine_can_fault_and_recovers) {
 
 TEST(npu_commands, commands_on_different_engines_run_at_the_same_time_in_their_own_contexts) {
     npu_bench bench;
-    std::vector<command_handle> handles;
+    std::vector<spec::command> commands;
     for (unsigned q = 0; q < 3; ++q) {
         auto c = bench.command({{3 + q, {encode(copy(sync().signal(1), slot::host, 0, work, 0, 8192)), encode(nop(sync().wait(1)))}}});
         c.work_base = q * 16384;
@@ -53,14 +53,16 @@ TEST(npu_commands, commands_on_different_engines_run_at_the_same_time_in_their_o
         c.operands[work].base = q * 16384;
         c.operands[work].bytes = 16384;
         c.operands[sums] = c.operands[work];
-        handles.push_back(bench.driver->launch(c).value());
+        commands.push_back(c);
     }
+    std::vector<command_handle> handles;
+    for (const auto& c : commands)
+        handles.push_back(bench.driver->launch(c).value());
     std::vector<spec::completion> done;
     for (const auto& h : handles)
         done.push_back(bench.driver->wait(h).value());
-    // Each started before the first had ended.
     for (const auto& c : done)
-        EXPECT_LT(c.start_cycle, done[0].start_cycle + (std::uint32_t{done[0].end_cycle_low} - static_cast<std::uint32_t>(done[0].start_cycle)));
+        EXPECT_LT(c.start_cycle, done[0].end_cycle_low); // before the first had ended
     EXPECT_EQ(bench.door.device().buffer().peak_bytes(), 3u * 16384);
 }
 

@@ -11,8 +11,9 @@ TEST(npu, boots_and_shows_what_it_is) {
     EXPECT_EQ(bench.door.read_register(spec::host_block::id), spec::device_id);
     EXPECT_EQ(bench.door.read_register(spec::host_block::status), 1u);
     EXPECT_EQ(bench.driver->capabilities().rows, 8u);
-    EXPECT_GT(bench.driver->device_cycle(), 0u);
-    EXPECT_LE(bench.driver->device_cycle(), bench.door.cycles());
+    const std::uint64_t cycle = bench.driver->device_cycle();
+    EXPECT_GT(cycle, 0u);
+    EXPECT_LT(cycle, bench.door.cycles());
     EXPECT_EQ(bench.door.read_register(0xff0), 0xffffffffu); // no such register
 }
 
@@ -66,7 +67,8 @@ TEST(npu, a_command_runs_through_every_block_and_its_events_say_so) {
             EXPECT_GE(mine[i].cycle, mine[i - 1].cycle);
         }
     }
-    EXPECT_EQ(done.value().start_cycle, mine[1].cycle);
+    EXPECT_GT(done.value().start_cycle, mine[0].cycle);
+    EXPECT_LE(done.value().start_cycle, mine[1].cycle); // the firmware reads the clock, then begins
     for (const auto& access : bench.events.accesses) {
         EXPECT_GE(access.begin, mine[1].cycle);
         EXPECT_LE(access.end, mine[2].cycle);

@@ -41,8 +41,9 @@ TEST_P(proofs, hold) {
     for (const auto& [memory, bytes] : outcome.planned)
         EXPECT_EQ(outcome.peaks.at(memory), bytes) << memory << ": measured and planned peak";
     const proof_expectations expectations = expectations_of(run);
-    if (c.executions != 0)
+    if (c.executions != 0) {
         EXPECT_EQ(expectations.executions, c.executions);
+    }
     EXPECT_EQ(failed_checks(run.log, expectations), std::vector<std::string>{});
 }
 

@@ -1,5 +1,6 @@
 #include "tests/system/system_bench.h"
 
+#include <bit>
 #include <cstdlib>
 #include <iostream>
 #include <random>
@@ -12,6 +13,7 @@
 #include "firmware/firmware_image.h"
 #include "sim/platform/capabilities.h"
 #include "sim/support/sha256.h"
+#include "tests/system/wrong_schedule.h"
 
 namespace retrace::test {
 
@@ -94,7 +96,10 @@ nlohmann::json run_here(const small_run& run) {
     nlohmann::json out;
     try {
         system_under_test system(run);
-        out["losses"] = system.train();
+        std::vector<std::uint64_t> losses; // as bits: a wrong schedule may train to NaN
+        for (const double loss : system.train())
+            losses.push_back(std::bit_cast<std::uint64_t>(loss));
+        out["losses"] = losses;
         sha256 digest;
         for (std::size_t k = 1; k <= run.layers(); ++k) {
             digest.add(std::as_bytes(system.host().weights(k)));
@@ -167,7 +172,8 @@ run_outcome execute(const small_run& run) {
     else if (j.contains("error"))
         outcome.error = j["error"];
     else {
-        outcome.losses = j["losses"].get<std::vector<double>>();
+        for (const std::uint64_t bits : j["losses"].get<std::vector<std::uint64_t>>())
+            outcome.losses.push_back(std::bit_cast<double>(bits));
         outcome.weights = j["weights"];
         outcome.cycles = j["cycles"];
         outcome.peaks = j["peaks"].get<std::map<std::string, std::uint64_t>>();
@@ -175,6 +181,20 @@ run_outcome execute(const small_run& run) {
         outcome.stale_reads = j["stale_reads"];
     }
     return outcome;
+}
+
+std::vector<std::string> failed_after(small_run run, const std::function<void(wrong_schedule&)>& edit, int more) {
+    const scratch_folder folder;
+    run.log = folder.file("events.sqlite");
+    run.edit_plan = [&](plan& p) {
+        wrong_schedule wrong(p);
+        edit(wrong);
+    };
+    const run_outcome outcome = execute(run);
+    EXPECT_EQ(outcome.error, "");
+    proof_expectations expectations = expectations_of(run);
+    expectations.executions += static_cast<std::uint64_t>(more);
+    return failed_checks(run.log, expectations);
 }
 
 std::vector<std::string> failed_checks(const std::string& log, const proof_expectations& expectations) {

@@ -91,4 +91,8 @@ std::string in_child(const std::function<std::string()>& body);
 /// Names of the checks that fail ("name" or "name: nothing to check"), with their rows added to the test's output.
 std::vector<std::string> failed_checks(const std::string& log, const proof_expectations& expectations);
 
+class wrong_schedule;
+/// The checks that fail in a run of the schedule that `edit` has made wrong; `more` executions of F are expected than without it.
+std::vector<std::string> failed_after(small_run run, const std::function<void(wrong_schedule&)>& edit, int more = 0);
+
 } // namespace retrace::test

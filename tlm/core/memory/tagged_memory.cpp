@@ -13,6 +13,21 @@ namespace {
 
 std::uint64_t key_of(trace::tensor_id tensor) { return std::uint64_t{tensor.tag} << 32 | tensor.version; }
 
+/// First entry of [first, limit) that is not `value`; whole blocks at a time, which the compiler vectorises.
+std::uint64_t first_other(const std::uint16_t* o, std::uint64_t first, std::uint64_t limit, std::uint16_t value) {
+    constexpr std::uint64_t block = 64;
+    for (; first + block <= limit; first += block) {
+        std::uint16_t difference = 0;
+        for (std::uint64_t j = 0; j < block; ++j)
+            difference = static_cast<std::uint16_t>(difference | (o[first + j] ^ value));
+        if (difference != 0)
+            break;
+    }
+    while (first < limit && o[first] == value)
+        ++first;
+    return first;
+}
+
 } // namespace
 
 tagged_memory::tagged_memory(std::string name, spec::memory_kind kind, std::uint64_t capacity, unsigned granule, unsigned device,
@@ -61,53 +76,54 @@ tagged_memory::owner_index tagged_memory::make_owner(trace::tensor_id tensor) {
 }
 
 bool tagged_memory::uniform(std::uint64_t first, std::uint64_t granules, owner_index owner) const {
-    const std::uint64_t end = first + granules;
-    for (std::uint64_t l = first / line; l * line < end; ++l) {
-        if (lines_[l] == owner)
-            continue;
+    const std::uint64_t end = first + granules, end_line = (end - 1) / line + 1;
+    for (std::uint64_t l = first / line;; ++l) {
+        l = first_other(lines_.get(), l, end_line, owner);
+        if (l == end_line)
+            return true;
         if (lines_[l] != mixed)
             return false;
-        for (std::uint64_t i = std::max(first, l * line); i < std::min(end, (l + 1) * line); ++i)
-            if (owner_[i] != owner)
-                return false;
+        const std::uint64_t to = std::min(end, (l + 1) * line);
+        if (first_other(owner_.get(), std::max(first, l * line), to, owner) != to)
+            return false;
     }
-    return true;
 }
 
 std::uint64_t tagged_memory::run_end(std::uint64_t first, std::uint64_t limit) const {
     const owner_index value = owner_at(first);
-    for (std::uint64_t at = first + 1; at < limit;) {
-        const std::uint64_t line_end = (at / line + 1) * line;
-        const owner_index o = lines_[at / line];
-        if (o == value)
-            at = line_end;
-        else if (o == mixed && owner_[at] == value)
-            ++at;
-        else
-            return at;
+    const std::uint64_t end_line = (limit - 1) / line + 1;
+    for (std::uint64_t l = first / line;; ++l) {
+        l = first_other(lines_.get(), l, end_line, value);
+        if (l == end_line)
+            return limit;
+        const std::uint64_t from = std::max(first, l * line), to = std::min(limit, (l + 1) * line);
+        const std::uint64_t end = lines_[l] == mixed ? first_other(owner_.get(), from, to, value) : from;
+        if (end != to)
+            return end;
     }
-    return limit;
+}
+
+void tagged_memory::assign_part(std::uint64_t l, std::uint64_t from, std::uint64_t to, owner_index owner) {
+    if (lines_[l] == owner)
+        return;
+    owner_index* o = owner_.get() + l * line;
+    if (lines_[l] != mixed)
+        std::fill(o, o + line, lines_[l]);
+    std::fill(o + from, o + to, owner);
+    lines_[l] = first_other(o, 0, line, owner) == line ? owner : mixed; // it may have become one owner's
 }
 
 void tagged_memory::assign(std::uint64_t first, std::uint64_t granules, owner_index owner) {
-    for (std::uint64_t at = first, end = first + granules; at < end;) {
-        const std::uint64_t l = at / line, from = at % line, to = std::min(line, end - l * line);
-        at = l * line + to;
-        if (lines_[l] == owner)
-            continue;
-        if (to - from != line) {
-            owner_index* o = owner_.get() + l * line;
-            if (lines_[l] != mixed)
-                std::fill(o, o + line, lines_[l]);
-            std::fill(o + from, o + to, owner);
-            // The line may have become one owner's.
-            if (o[0] != owner || std::memcmp(o, o + 1, (line - 1) * sizeof *o) != 0) {
-                lines_[l] = mixed;
-                continue;
-            }
-        }
-        lines_[l] = owner;
+    const std::uint64_t end = first + granules, last_line = end / line;
+    std::uint64_t l = first / line;
+    if (first % line != 0) {
+        assign_part(l, first % line, std::min(line, end - l * line), owner);
+        ++l;
     }
+    if (l < last_line)
+        std::fill(lines_.get() + l, lines_.get() + last_line, owner);
+    if (l <= last_line && end % line != 0)
+        assign_part(last_line, 0, end % line, owner);
 }
 
 void tagged_memory::count(std::uint64_t address, std::uint64_t bytes, bool live) {

@@ -93,6 +93,7 @@ private:
     }
     bool uniform(std::uint64_t first, std::uint64_t granules, owner_index owner) const;
     std::uint64_t run_end(std::uint64_t first, std::uint64_t limit) const; ///< of the granules that have the owner of `first`
+    void assign_part(std::uint64_t line_number, std::uint64_t from, std::uint64_t to, owner_index owner);
     void assign(std::uint64_t first, std::uint64_t granules, owner_index owner);
     void log_loss(owner_index owner, std::uint64_t bytes, trace::tensor_event::moment what, const access_origin& origin);
     void report_stale(std::uint64_t address, std::uint64_t bytes, trace::tensor_id expected, owner_index wanted,

@@ -1,0 +1,111 @@
+// Speed of whole simulations, measured from outside: every repetition is one run of the `retrace` program, in turn
+// with what it is compared to.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <exception>
+
+#include <fmt/format.h>
+
+#include "tests/bench/child.h"
+#include "tests/bench/figures.h"
+#include "tests/bench/references.h"
+
+namespace retrace::bench {
+namespace {
+
+const figure_handle large_figure({"`retrace gemm` 1024^3 bf16, large, against sgemm", "", 0.3});
+const figure_handle small_figure({"`retrace gemm` 1024^3 bf16, small, against sgemm", "", 0.05});
+const figure_handle stepped_figure({"`retrace gemm` 512^3 bf16, small, stepped, k cycles/s", " k", 500});
+const figure_handle log_figure({"event log at default detail, share of a run", " %", 10, bound::below});
+
+constexpr int side = 1024;
+
+child_run gemm(const std::string& preset, int n, const std::string& array) {
+    const std::string size = std::to_string(n);
+    return run_retrace({"gemm", "--m", size, "--k", size, "--n", size, "--preset", preset, "--dtype", "bf16",
+                        "--array", array});
+}
+
+// From doorbell to completion, with values and exact cycles, beside single-precision products of the same size.
+void simulation_gemm(benchmark::State& state, const std::string& preset, const figure_handle& figure) {
+    if (!reference_products::instance().complete()) {
+        state.SkipWithError("needs libopenblas0 and libdnnl2");
+        return;
+    }
+    const double macs = 1.0 * side * side * side;
+    reference_stopwatch reference(side);
+    double best = 0;
+    try {
+        for (auto _ : state) {
+            const double rate = gemm(preset, side, "kernel").summary["run"]["macs_per_cpu_second"];
+            for (int i = 0; i < 3; ++i) // the child has had the caches: the first call finds them cold
+                reference.run();
+            best = std::max(best, rate);
+            state.SetIterationTime(macs / rate);
+        }
+    } catch (const std::exception& error) {
+        state.SkipWithError(error.what());
+        return;
+    }
+    const double ratio = best * reference.best_seconds() / macs;
+    state.counters["G_macs_per_second"] = best * 1e-9;
+    state.counters["ratio"] = ratio;
+    state.SetLabel(reference.describe());
+    figure.measured(ratio, fmt::format("{:.1f} G MAC/s; {}", best * 1e-9, reference.describe()));
+}
+BENCHMARK_CAPTURE(simulation_gemm, large, "large", large_figure)
+    ->Iterations(12)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(simulation_gemm, small, "small", small_figure)
+    ->Iterations(8)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+
+void simulation_stepped(benchmark::State& state) {
+    double best = 0;
+    try {
+        for (auto _ : state) {
+            const nlohmann::json run = gemm("small", 512, "stepped").summary["run"];
+            const double rate = run["simulated_cycles_per_cpu_second"];
+            best = std::max(best, rate);
+            state.SetIterationTime(run["cpu_seconds"]);
+        }
+    } catch (const std::exception& error) {
+        state.SkipWithError(error.what());
+        return;
+    }
+    state.counters["cycles"] = best;
+    stepped_figure.measured(best * 1e-3, "whole simulation");
+}
+BENCHMARK(simulation_stepped)->Iterations(5)->UseManualTime()->Unit(benchmark::kMillisecond);
+
+// The digits example as it stands, all its steps and its two steps of tile-level events, with the log and without;
+// CPU time of the whole process, so that opening, indices and closing count.
+void event_log_share(benchmark::State& state) {
+    const std::string config = (examples() / "digits" / "recompute.yaml").string();
+    double with = 1e30, without = 1e30;
+    try {
+        for (auto _ : state) {
+            const double now = run_retrace({"train", config, "--set", "log.events=true"}).cpu_seconds;
+            with = std::min(with, now);
+            without =
+                std::min(without, run_retrace({"train", config, "--set", "log.events=false"}).cpu_seconds);
+            state.SetIterationTime(now);
+        }
+    } catch (const std::exception& error) {
+        state.SkipWithError(error.what());
+        return;
+    }
+    const double share = 100 * std::max(0.0, with - without) / with;
+    state.counters["seconds_with"] = with;
+    state.counters["seconds_without"] = without;
+    state.counters["share_percent"] = share;
+    log_figure.measured(share, fmt::format("digits/recompute.yaml, all steps: {:.2f} s with, {:.2f} s without", with,
+                                           without));
+}
+BENCHMARK(event_log_share)->Iterations(3)->UseManualTime()->Unit(benchmark::kSecond);
+
+} // namespace
+} // namespace retrace::bench
