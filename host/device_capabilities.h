@@ -32,11 +32,12 @@ struct device_capabilities {
     std::uint64_t host_bytes = 64u << 20;
     std::vector<memory_region> regions;
 
-    // Rates that no register tells. They steer the choice of blockings and the predicted cycles, never
+    // Peak rates. They and what follows steer the choice of blockings and the predicted cycles, never
     // correctness.
     unsigned dram_bytes_per_cycle = 32;
     unsigned link_bytes_per_cycle = 14;
     unsigned transpose_bytes_per_cycle = 32;
+    // What no register tells.
     unsigned engine_latency_cycles = 12;
     unsigned command_cycles = 600; ///< fetch, validation, start and completion of a command by the firmware
 

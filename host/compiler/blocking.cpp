@@ -29,10 +29,16 @@ public:
     blocking_choice run() {
         for (std::uint32_t blocks = first_blocks();; blocks *= 2) {
             const auto rows = static_cast<std::uint32_t>(ceil_div(shape_.m, std::min(blocks, shape_.m)));
+            // A block shorter than the array is high makes every tile wait for its weights: only if nothing
+            // else fits.
+            if (best_ && rows < device_.rows + 1)
+                break;
             with_rows(rows, static_cast<std::uint32_t>(ceil_div(shape_.m, rows)));
             // Without a second weight register every tile pays its whole fill; a wish for a block size is one
             // as well.
-            const bool largest_wins = device_.weight_registers < 2 || budget_.block_rows;
+            // With a single tile of weights, another block only loads it again.
+            const bool one_tile = shape_.n <= device_.columns && shape_.k <= device_.rows;
+            const bool largest_wins = device_.weight_registers < 2 || budget_.block_rows || (one_tile && !shape_.in_place);
             if (rows == 1 || (largest_wins && best_))
                 break;
         }

@@ -106,6 +106,10 @@ void device::read_capabilities() {
     c.psum_rows = field(psum, regs::psum_shape_rows_mask, regs::psum_shape_rows_shift);
     c.activation_lanes = field(lanes, regs::lanes_activation_mask, regs::lanes_activation_shift);
     c.vector_lanes = field(lanes, regs::lanes_vector_mask, regs::lanes_vector_shift);
+    const std::uint32_t rates = read(regs::rates);
+    c.dram_bytes_per_cycle = field(rates, regs::rates_dram_mask, regs::rates_dram_shift);
+    c.link_bytes_per_cycle = field(rates, regs::rates_link_mask, regs::rates_link_shift);
+    c.transpose_bytes_per_cycle = read(regs::transpose_rate);
     c.state_buffer_bytes = read(regs::state_buffer_bytes);
     c.state_buffer_banks = read(regs::state_buffer_banks);
     c.dma_queues = read(regs::dma_queues);

@@ -241,7 +241,7 @@ void visit_npu_values(config_visitor& v, npu_config& n) {
     v.scalar("issue_cycles", whole(0, 10'000), "from a fetched instruction to its first action",
              at(n.sequencer.issue_cycles));
     v.close();
-    v.scalar("ideal_memories", boolean(), "every burst is granted at once and takes no time",
+    v.scalar("ideal_memories", boolean(), "banks never conflict, every memory access takes one cycle",
              at(n.ideal_memories));
     v.scalar("watchdog_cycles", whole(1000, any), "nothing finishes for this long: a hang",
              at(n.watchdog_cycles));

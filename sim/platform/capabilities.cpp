@@ -22,6 +22,10 @@ compiler::device_capabilities capabilities_of(const npu_config& c) {
     d.clock_khz = static_cast<std::uint32_t>(std::llround(c.clock_hz / 1000));
     d.dram_bytes = c.device_dram.capacity_bytes;
     d.host_bytes = c.host_link.host_memory_bytes;
+    const peak_rates rates = rates_of(c);
+    d.dram_bytes_per_cycle = static_cast<unsigned>(rates.dram);
+    d.link_bytes_per_cycle = static_cast<unsigned>(rates.link);
+    d.transpose_bytes_per_cycle = static_cast<unsigned>(rates.transpose);
     std::uint64_t base = 0;
     for (const dram_region& r : c.device_dram.regions) {
         d.regions.push_back({r.kind, base, r.bytes});
@@ -43,7 +47,9 @@ void check_same(const compiler::device_capabilities& a, const compiler::device_c
         a.weight_registers != b.weight_registers || a.psum_banks != b.psum_banks || a.psum_rows != b.psum_rows ||
         a.state_buffer_bytes != b.state_buffer_bytes || a.state_buffer_banks != b.state_buffer_banks || a.dma_queues != b.dma_queues ||
         a.activation_lanes != b.activation_lanes || a.vector_lanes != b.vector_lanes || a.clock_khz != b.clock_khz ||
-        a.dram_bytes != b.dram_bytes || a.host_bytes != b.host_bytes || !same_regions())
+        a.dram_bytes != b.dram_bytes || a.host_bytes != b.host_bytes ||
+        a.dram_bytes_per_cycle != b.dram_bytes_per_cycle || a.link_bytes_per_cycle != b.link_bytes_per_cycle ||
+        a.transpose_bytes_per_cycle != b.transpose_bytes_per_cycle || !same_regions())
         throw std::logic_error("the device's registers do not show what the configuration says; configuration, model and driver disagree");
 }
 

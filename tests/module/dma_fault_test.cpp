@@ -72,6 +72,21 @@ TEST(dma_faults, an_abort_in_flight_has_no_later_effect) {
     EXPECT_TRUE(bench.endings.empty());
 }
 
+TEST(dma_faults, an_abort_during_the_last_write_leaves_no_trace_of_it) {
+    device_bench bench;
+    bench.put(bench.dram_memory, 4096, random_bytes(4096, 2));
+    bench.start(queue, {encode(copy(sync().signal(4), slot::dram, 4096, work, 0, 4096))});
+    const std::string before = bench.events.text;
+    bench.pass(200); // read after about 140 cycles; the write takes 128
+    EXPECT_TRUE(bench.engines[queue]->running());
+    bench.engines[queue]->abort();
+    bench.pass(1000);
+    EXPECT_EQ(bench.one_ending().fault, engine_fault::aborted);
+    EXPECT_EQ(bench.events.text, before);
+    EXPECT_EQ(bench.buffer_memory.live_bytes(), 0u);
+    EXPECT_EQ(bench.contexts[0].semaphore(4), 0u);
+}
+
 TEST(dma_faults, a_program_started_at_the_abort_runs_untouched_by_the_old_one) {
     {
         device_bench bench;

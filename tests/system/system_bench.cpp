@@ -136,6 +136,8 @@ std::string in_child(const std::function<std::string()>& body) {
     if (pipe(ends) != 0)
         throw std::runtime_error("no pipe");
     std::cout.flush();
+    const testing::TestResult& result = *testing::UnitTest::GetInstance()->current_test_info()->result();
+    const int parts = result.total_part_count();
     const pid_t child = fork();
     if (child < 0)
         throw std::runtime_error("no process");
@@ -150,7 +152,7 @@ std::string in_child(const std::function<std::string()>& body) {
         }
         close(ends[1]);
         std::cout.flush();
-        _exit(testing::Test::HasFailure() ? 2 : 0);
+        _exit(result.total_part_count() != parts ? 2 : 0);
     }
     close(ends[1]);
     std::string text;

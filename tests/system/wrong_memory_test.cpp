@@ -83,6 +83,25 @@ TEST(wrong_memory, a_row_is_overwritten_before_all_its_columns_are_finished) {
               names{"overwrites_rows_tiles"});
 }
 
+TEST(wrong_memory, nothing_is_overwritten_before_the_input_was_read_whole) {
+    // The first store waits for the last load: the state buffer holds what device DRAM could not.
+    EXPECT_EQ(failed_after(six(schedule_kind::recompute),
+                           [](wrong_schedule& s) {
+                               using namespace compiler;
+                               compiled_kernel& k = s.kernel(s.find(step_kind::forward, 2));
+                               constexpr unsigned read_whole = spec::semaphores - 1;
+                               edit_copy(s.program(k, s.queue(stream::blocks)).back(), [](spec::copy_instruction& c) {
+                                   ASSERT_EQ(c.signal1_count, 0);
+                                   c.signal1 = read_whole, c.signal1_count = 1;
+                               });
+                               edit_copy(s.program(k, s.queue(stream::stores)).front(), [](spec::copy_instruction& c) {
+                                   ASSERT_EQ(c.wait1_count, 0);
+                                   c.wait1 = read_whole, c.wait1_count = 1;
+                               });
+                           }),
+              names{"overwrites_running_tiles"});
+}
+
 TEST(wrong_memory, a_copy_stays_in_the_state_buffer) {
     // In-place layers keep a row of their input behind the working buffers.
     EXPECT_EQ(failed_after(six(schedule_kind::recompute),

@@ -85,8 +85,22 @@ struct npu_config {
     link_settings host_link;
     core_settings control_core;
     sequencer_settings sequencer;
-    bool ideal_memories = false; ///< every burst is granted at once and takes no time but the array's own (`gemm --serial`)
+    bool ideal_memories = false; ///< banks never conflict, every memory access takes one cycle (`gemm --serial`)
     std::uint64_t watchdog_cycles = 50'000'000; ///< no engine finishes an instruction for this long while a command runs: a hang
 };
+
+/// Bytes per cycle that memory and link can move at most, rounded down but at least 1: what the device tells its driver.
+struct peak_rates {
+    std::uint64_t dram, link, transpose;
+};
+
+inline peak_rates rates_of(const npu_config& c) {
+    const dram_settings& d = c.device_dram;
+    const link_settings& l = c.host_link;
+    const double payload = l.bytes_per_second / c.clock_hz * l.payload_bytes / (l.payload_bytes + l.header_bytes);
+    const auto whole = [](std::uint64_t bytes) { return bytes < 1 ? 1 : bytes > 0xffff ? 0xffff : bytes; };
+    return {whole(std::uint64_t{d.channels} * d.burst_bytes / d.burst_cycles), whole(static_cast<std::uint64_t>(payload)),
+            whole(c.dma.transpose_bytes_per_cycle)};
+}
 
 } // namespace retrace

@@ -269,6 +269,26 @@ TEST_P(every_format, reductions_run_in_ascending_order) {
 INSTANTIATE_TEST_SUITE_P(formats, every_format, testing::Range(0u, number_format_count),
                          [](const auto& i) { return name_of(static_cast<format>(i.param)); });
 
+TEST(elementwise, every_pair_of_corner_values_under_every_operation) {
+    constexpr auto n = static_cast<unsigned>(std::size(corners));
+    auto i = instruction(opcode::binary, format::fp32, format::fp32, n, n);
+    i.broadcast = static_cast<std::uint8_t>(spec::broadcast::column);
+    std::vector<std::uint32_t> x;
+    for (unsigned r = 0; r < n; ++r)
+        x.insert(x.end(), std::begin(corners), std::end(corners));
+    for (unsigned operation = 0; operation < spec::vector_operation_count; ++operation) {
+        i.function = static_cast<std::uint8_t>(operation);
+        std::vector<std::byte> d;
+        compute_elementwise(i, {reinterpret_cast<const std::byte*>(x.data()), n * 4}, {reinterpret_cast<const std::byte*>(corners), 4}, {}, {}, d);
+        for (unsigned r = 0; r < n; ++r)
+            for (unsigned c = 0; c < n; ++c)
+                ASSERT_EQ(result_code(d, format::fp32, r * n + c),
+                          code_of(format::fp32, operate(static_cast<vector_operation>(operation), std::bit_cast<float>(corners[c]),
+                                                        std::bit_cast<float>(corners[r]))))
+                    << fmt::format("{} {:08x} {:08x}", operation, corners[c], corners[r]);
+    }
+}
+
 TEST(elementwise, stochastic_rounding_is_keyed_by_the_logical_element) {
     std::mt19937 engine(5);
     const rounding_key key{77, 3, 12};

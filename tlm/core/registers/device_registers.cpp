@@ -67,6 +67,10 @@ std::vector<register_value> host_configuration(const npu_config& c) {
     out.add("host_link.host_memory_bytes", host::host_bytes, c.host_link.host_memory_bytes);
     out.add("activation.lanes", host::lanes, c.activation.lanes, host::lanes_activation_mask);
     out.add("vector.lanes", host::lanes, c.vector.lanes, host::lanes_vector_mask);
+    const peak_rates rates = rates_of(c);
+    out.add("DRAM rate", host::rates, rates.dram, host::rates_dram_mask);
+    out.add("link rate", host::rates, rates.link, host::rates_link_mask);
+    out.add("transpose rate", host::transpose_rate, rates.transpose);
     const auto& regions = c.device_dram.regions;
     if (regions.size() > spec::max_regions) {
         throw register_config_error(fmt::format("device_dram.regions has {} entries, at most {} are possible",
