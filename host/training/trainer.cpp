@@ -31,7 +31,12 @@ std::vector<std::size_t> parameter_sizes(const network& net) {
     return sizes;
 }
 
-std::span<const float> as_floats(const host_buffer& b) { return {reinterpret_cast<const float*>(b.bytes.data()), b.bytes.size() / 4}; }
+/// The first `count` floats of a host buffer.
+std::span<const float> as_floats(const host_buffer& b, std::size_t count) {
+    if (b.bytes.size() / 4 < count)
+        throw training_error("the plan brings a result to the host that is smaller than its tensor, or not at all");
+    return {reinterpret_cast<const float*>(b.bytes.data()), count};
+}
 
 } // namespace
 
@@ -154,8 +159,8 @@ void trainer::update(std::uint32_t step) {
     }
 }
 
-std::span<const float> trainer::weight_gradient(std::size_t k) const { return as_floats(weight_up_.at(k)).first(weights_.at(k).size()); }
-std::span<const float> trainer::bias_gradient(std::size_t k) const { return as_floats(bias_up_.at(k)).first(bias_.at(k).size()); }
+std::span<const float> trainer::weight_gradient(std::size_t k) const { return as_floats(weight_up_.at(k), weights_.at(k).size()); }
+std::span<const float> trainer::bias_gradient(std::size_t k) const { return as_floats(bias_up_.at(k), bias_.at(k).size()); }
 
 std::size_t trainer::count_correct(std::span<const float> targets, std::size_t rows) const {
     const std::size_t classes = plan_.net.features(plan_.net.depth());
@@ -174,7 +179,7 @@ std::size_t trainer::count_correct(std::span<const float> targets, std::size_t r
 }
 
 double trainer::mean_loss() const {
-    const std::span<const float> rows = as_floats(loss_).first(plan_.shape.batch);
+    const std::span<const float> rows = as_floats(loss_, plan_.shape.batch);
     double sum = 0;
     for (const float loss : rows)
         sum += loss;

@@ -18,22 +18,25 @@ std::string text_of(const std::filesystem::path& file, const std::filesystem::pa
     std::ifstream in(file, std::ios::binary);
     std::ostringstream text;
     if (!in || !(text << in.rdbuf()))
-        throw run_folder_error("cannot read " + file.string() + ": " + folder.string() + " is no folder of `retrace train`");
+        throw run_folder_error("cannot read " + file.string() + ": " + folder.string() +
+                               " is no folder of `retrace train`");
     return text.str();
 }
 
 } // namespace
 
 int prove(const prove_options& options) {
-    const std::filesystem::path folder(options.run), config = folder / "config.resolved.yaml", events = folder / "events.sqlite";
+    const std::filesystem::path folder(options.run), config = folder / "config.resolved.yaml",
+                                                     events = folder / "events.sqlite";
     const loaded_config loaded = parse_config(text_of(config, folder), config.string());
     if (!std::filesystem::is_regular_file(events))
         throw run_folder_error("there is no " + events.string() + ": train with log.events: true");
     const proof_expectations expectations = expectations_of(loaded.config);
     const std::vector<proof_result> results = retrace::prove(events.string(), expectations);
-    const auto failed = std::count_if(results.begin(), results.end(), [](const proof_result& r) { return r.failed(); });
-    fmt::print("{}\n{}: schedule {}, {} layers, {} executions of F and F' a step: {}\n", describe(results), options.run, expectations.schedule,
-               expectations.layers, expectations.executions,
+    const auto failed =
+        std::count_if(results.begin(), results.end(), [](const proof_result& r) { return r.failed(); });
+    fmt::print("{}\n{}: schedule {}, {} layers, {} executions of F and F' a step: {}\n", describe(results),
+               options.run, expectations.schedule, expectations.layers, expectations.executions,
                failed == 0 ? "every claim that applies holds" : fmt::format("{} claims FAIL", failed));
     return failed == 0 ? success : program_fault;
 }

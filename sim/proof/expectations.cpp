@@ -35,7 +35,8 @@ proof_expectations expectations_of(const run_config& c) {
 
     e.memories.push_back({"device_dram", 0, c.npu.device_dram.capacity_bytes, false});
     e.memories.push_back({"state_buffer", 0, c.npu.state_buffer.capacity_bytes, false});
-    e.memories.push_back({"psum", 0, std::uint64_t{c.npu.psum.banks} * c.npu.psum.rows * c.npu.array.columns * 4, false});
+    e.memories.push_back(
+        {"psum", 0, std::uint64_t{c.npu.psum.banks} * c.npu.psum.rows * c.npu.array.columns * 4, false});
     std::uint64_t base = 0, activations = 0;
     for (const dram_region& r : c.npu.device_dram.regions) {
         e.memories.push_back({std::string(spec::name_of(r.kind)), base, r.bytes, true});

@@ -66,20 +66,27 @@ std::string quoted(const std::string& text) {
 
 void tell_expectations(log_reader& log, const proof_expectations& e) {
     log.run(proof::expectation_tables());
-    std::string sql = fmt::format("INSERT INTO expected VALUES({}, {}, {}, {}, {});", quoted(e.schedule), e.layers, e.spacing, e.batch, e.executions);
+    std::string sql = fmt::format("INSERT INTO expected VALUES({}, {}, {}, {}, {});", quoted(e.schedule),
+                                  e.layers, e.spacing, e.batch, e.executions);
     for (const proof_expectations::memory& m : e.memories)
-        sql += fmt::format("INSERT INTO capacity VALUES({}, {}, {}, {});", quoted(m.name), m.base, m.bytes, m.region ? 1 : 0);
+        sql += fmt::format("INSERT INTO capacity VALUES({}, {}, {}, {});", quoted(m.name), m.base, m.bytes,
+                           m.region ? 1 : 0);
     for (std::size_t k = 1; k <= e.layers; ++k)
-        sql += fmt::format("INSERT INTO wanted_layer VALUES({}, {});", k, k < e.bias.size() && e.bias[k] ? 1 : 0);
+        sql += fmt::format("INSERT INTO wanted_layer VALUES({}, {});", k,
+                           k < e.bias.size() && e.bias[k] ? 1 : 0);
     log.run(sql.c_str());
 }
 
 bool applies(proof_scope scope, const proof_expectations& e) {
     switch (scope) {
-    case proof_scope::always: return true;
-    case proof_scope::regenerates: return expected_executions(e.schedule, e.layers, e.spacing) > e.layers;
-    case proof_scope::in_place: return e.schedule == "recompute" && e.layers >= 2;
-    case proof_scope::small_activations: return e.small_activations;
+    case proof_scope::always:
+        return true;
+    case proof_scope::regenerates:
+        return expected_executions(e.schedule, e.layers, e.spacing) > e.layers;
+    case proof_scope::in_place:
+        return e.schedule == "recompute" && e.layers >= 2;
+    case proof_scope::small_activations:
+        return e.small_activations;
     }
     return true;
 }
@@ -89,7 +96,8 @@ std::string text_of_row(sqlite3_stmt* row) {
     for (int c = 0; c < sqlite3_column_count(row); ++c) {
         const unsigned char* value = sqlite3_column_text(row, c);
         if (value)
-            text += fmt::format("{}{}={}", text.empty() ? "" : ", ", sqlite3_column_name(row, c), reinterpret_cast<const char*>(value));
+            text += fmt::format("{}{}={}", text.empty() ? "" : ", ", sqlite3_column_name(row, c),
+                                reinterpret_cast<const char*>(value));
     }
     return text;
 }
@@ -98,10 +106,14 @@ std::string text_of_row(sqlite3_stmt* row) {
 
 const char* to_string(proof_outcome outcome) {
     switch (outcome) {
-    case proof_outcome::holds: return "holds";
-    case proof_outcome::fails: return "FAILS";
-    case proof_outcome::nothing_to_check: return "NOTHING TO CHECK";
-    case proof_outcome::does_not_apply: return "does not apply";
+    case proof_outcome::holds:
+        return "holds";
+    case proof_outcome::fails:
+        return "FAILS";
+    case proof_outcome::nothing_to_check:
+        return "NOTHING TO CHECK";
+    case proof_outcome::does_not_apply:
+        return "does not apply";
     }
     return "?";
 }
@@ -128,7 +140,9 @@ std::vector<proof_result> prove(const std::string& events_sqlite, const proof_ex
             r.outcome = proof_outcome::does_not_apply;
             continue;
         }
-        log.query(check.looked_at, [&](sqlite3_stmt* row) { r.looked_at = static_cast<std::uint64_t>(sqlite3_column_int64(row, 0)); });
+        log.query(check.looked_at, [&](sqlite3_stmt* row) {
+            r.looked_at = static_cast<std::uint64_t>(sqlite3_column_int64(row, 0));
+        });
         log.query(check.violations, [&](sqlite3_stmt* row) {
             if (r.violations++ < shown_examples)
                 r.examples.push_back(text_of_row(row));
@@ -143,7 +157,8 @@ std::vector<proof_result> prove(const std::string& events_sqlite, const proof_ex
 std::string describe(std::span<const proof_result> results) {
     std::string text = fmt::format("{:<26} {:<17} {:>9}  {}\n", "check", "outcome", "looked at", "claim");
     for (const proof_result& r : results) {
-        text += fmt::format("{:<26} {:<17} {:>9}  {}\n", r.check->name, to_string(r.outcome), r.looked_at, r.check->claim);
+        text += fmt::format("{:<26} {:<17} {:>9}  {}\n", r.check->name, to_string(r.outcome), r.looked_at,
+                            r.check->claim);
         for (const std::string& row : r.examples)
             text += fmt::format("    {}\n", row);
         if (r.violations > r.examples.size())

@@ -1,10 +1,10 @@
 #pragma once
-// Proves from the event log of a training run that the device did what its schedule promises. Every claim is a named check: SQL that
-// finds what contradicts it, and SQL that counts what it looked at. A claim about nothing is no claim: a check that finds nothing
-// to look at fails.
+// Proves from the event log of a training run that the device did what its schedule promises. Every claim is
+// a named check: SQL that finds what contradicts it, and SQL that counts what it looked at. A claim about
+// nothing is no claim: a check that finds nothing to look at fails.
 //
-// Checks whose name ends in `_tiles` look at single instructions, in the steps that were logged tile by tile (log.steps); the others
-// look at every command of the run.
+// Checks whose name ends in `_tiles` look at single instructions, in the steps that were logged tile by tile
+// (log.steps); the others look at every command of the run.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,26 +25,27 @@ public:
 /// What the log is held against: a whole network trained on one device.
 struct proof_expectations {
     struct memory {
-        std::string name;             ///< as in the log's occupancy: "activations", "state_buffer", ...
+        std::string name; ///< as in the log's occupancy: "activations", "state_buffer", ...
         std::uint64_t base = 0, bytes = 0;
-        bool region = false;          ///< of device DRAM; base is then its first address
+        bool region = false; ///< of device DRAM; base is then its first address
     };
-    std::string schedule;             ///< "store_all", "recompute", "interval", "interval_overwrite"
-    std::size_t layers = 0;           ///< dense layers of the network
-    std::size_t spacing = 1;          ///< n of the interval schedules
-    std::size_t batch = 0;            ///< rows of every activation
-    std::uint64_t executions = 0;     ///< F and F' of a step
-    std::vector<bool> bias;           ///< by layer, from 1 (0 unused): a bias gradient is owed
-    std::vector<memory> memories;     ///< capacities
+    std::string schedule;         ///< "store_all", "recompute", "interval", "interval_overwrite"
+    std::size_t layers = 0;       ///< dense layers of the network
+    std::size_t spacing = 1;      ///< n of the interval schedules
+    std::size_t batch = 0;        ///< rows of every activation
+    std::uint64_t executions = 0; ///< F and F' of a step
+    std::vector<bool> bias;       ///< by layer, from 1 (0 unused): a bias gradient is owed
+    std::vector<memory> memories; ///< capacities
     /// The run is to demonstrate that the activations' region is smaller than input + IO_1 + IO_2.
     bool small_activations = false;
 };
 
-/// F and F' of a training step with `layers` equal layers, from the closed forms of the schedules (spacing need not divide layers).
-/// Throws std::invalid_argument for an unknown schedule.
+/// F and F' of a training step with `layers` equal layers, from the closed forms of the schedules (spacing
+/// need not divide layers). Throws std::invalid_argument for an unknown schedule.
 std::uint64_t expected_executions(const std::string& schedule, std::size_t layers, std::size_t spacing);
 
-/// What the configuration of a run promises. `small_activations` is set where the configured region is that small.
+/// What the configuration of a run promises. `small_activations` is set where the configured region is that
+/// small.
 proof_expectations expectations_of(const run_config& config);
 
 enum class proof_outcome : std::uint8_t {
@@ -65,13 +66,14 @@ enum class proof_scope : std::uint8_t {
 
 struct proof_check {
     const char* name;
-    const char* claim;      ///< one sentence
+    const char* claim; ///< one sentence
     proof_scope scope;
     const char* violations; ///< SQL: a row for everything that contradicts the claim
     const char* looked_at;  ///< SQL: one number, how much there was to look at
 };
 
-/// All checks, in the order in which they are reported. The tables they ask are those of the log and of sim/proof/tables.cpp.
+/// All checks, in the order in which they are reported. The tables they ask are those of the log and of
+/// sim/proof/tables.cpp.
 std::span<const proof_check> proof_checks();
 
 struct proof_result {
@@ -80,7 +82,9 @@ struct proof_result {
     std::uint64_t looked_at = 0, violations = 0;
     std::vector<std::string> examples; ///< the first violating rows, "column=value, ..."
 
-    bool failed() const { return outcome == proof_outcome::fails || outcome == proof_outcome::nothing_to_check; }
+    bool failed() const {
+        return outcome == proof_outcome::fails || outcome == proof_outcome::nothing_to_check;
+    }
 };
 
 /// Holds the log against the expectations; changes nothing in the file. Throws proof_error.

@@ -105,7 +105,7 @@ void event_log_share(benchmark::State& state) {
     log_figure.measured(share, fmt::format("digits/recompute.yaml, all steps: {:.2f} s with, {:.2f} s without", with,
                                            without));
 }
-BENCHMARK(event_log_share)->Iterations(3)->UseManualTime()->Unit(benchmark::kSecond);
+BENCHMARK(event_log_share)->Iterations(4)->UseManualTime()->Unit(benchmark::kSecond);
 
 } // namespace
 } // namespace retrace::bench

@@ -14,9 +14,11 @@ struct grant {
 /// Requests at given cycles; each grant holds the shared thing for some cycles.
 class client : public sc_core::sc_module {
 public:
-    client(const sc_core::sc_module_name& name, unsigned number, arbiter& a, const clock_domain& clock, std::vector<std::uint64_t> cycles,
-           std::uint64_t hold, std::vector<grant>& log, std::vector<grant>& resumed)
-        : sc_module(name), who_(number), arbiter_(a), clock_(clock), cycles_(std::move(cycles)), hold_(hold), log_(log), resumed_(resumed) {
+    client(const sc_core::sc_module_name& name, unsigned number, arbiter& a, const clock_domain& clock,
+           std::vector<std::uint64_t> cycles, std::uint64_t hold, std::vector<grant>& log,
+           std::vector<grant>& resumed)
+        : sc_module(name), who_(number), arbiter_(a), clock_(clock), cycles_(std::move(cycles)), hold_(hold),
+          log_(log), resumed_(resumed) {
         SC_HAS_PROCESS(client);
         SC_THREAD(run);
     }
@@ -52,8 +54,9 @@ TEST(arbiter, grants_requests_of_a_cycle_in_requester_order_whatever_the_order_o
         arbiters.push_back(std::make_unique<arbiter>(world ? "b" : "a", clock));
         for (unsigned i = 0; i < 6; ++i) {
             const unsigned number = world ? 5 - i : i;
-            clients.push_back(std::make_unique<client>(sc_core::sc_gen_unique_name("client"), number, *arbiters[world], clock,
-                                                       std::vector<std::uint64_t>{10, 10, 13, 20 + number}, number % 3, log[world], resumed[world]));
+            clients.push_back(std::make_unique<client>(
+                sc_core::sc_gen_unique_name("client"), number, *arbiters[world], clock,
+                std::vector<std::uint64_t>{10, 10, 13, 20 + number}, number % 3, log[world], resumed[world]));
         }
     }
     sc_core::sc_start();
@@ -62,7 +65,8 @@ TEST(arbiter, grants_requests_of_a_cycle_in_requester_order_whatever_the_order_o
     for (unsigned i = 0; i < 6; ++i)
         EXPECT_EQ(log[0][i], (grant{10, i}));
     for (std::size_t i = 1; i < log[0].size(); ++i)
-        EXPECT_TRUE(log[0][i - 1].cycle < log[0][i].cycle || (log[0][i - 1].cycle == log[0][i].cycle && log[0][i - 1].who < log[0][i].who));
+        EXPECT_TRUE(log[0][i - 1].cycle < log[0][i].cycle ||
+                    (log[0][i - 1].cycle == log[0][i].cycle && log[0][i - 1].who < log[0][i].who));
 }
 
 TEST(arbiter, a_request_after_the_round_of_its_cycle_comes_in_the_next) {
@@ -70,7 +74,8 @@ TEST(arbiter, a_request_after_the_round_of_its_cycle_comes_in_the_next) {
     const clock_domain clock(1.4e9);
     arbiter a("arbiter", clock);
     std::vector<grant> log, resumed;
-    // Held for 0 cycles, the first grant returns within cycle 5, after the round: the second request is of cycle 6.
+    // Held for 0 cycles, the first grant returns within cycle 5, after the round: the second request is of
+    // cycle 6.
     client c("client", 3, a, clock, {5, 5, 5}, 0, log, resumed);
     sc_core::sc_start();
     EXPECT_EQ(log, (std::vector<grant>{{5, 3}, {6, 3}, {7, 3}}));

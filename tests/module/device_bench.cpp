@@ -46,12 +46,18 @@ pe_array::array_factory stepped_factory() {
 }
 
 device_bench::device_bench(const npu_config& c, const pe_array::array_factory& array, const std::string& name)
-    : config(c), clock(config.clock_hz), arbitration((name + "_arbiter").c_str(), clock), stalls(spec::engine_dma + config.dma.queues),
-      plane{config, 0, clock, arbitration, contexts, semaphore_changed, stalls, &events},
+    : config(c), clock(config.clock_hz), arbitration((name + "_arbiter").c_str(), clock),
+      stalls(spec::engine_dma + config.dma.queues), plane{config,      0,        clock,
+                                                          arbitration, contexts, semaphore_changed,
+                                                          stalls,      &events},
       dram_memory("device_dram", memory_kind::device_dram, config.device_dram.capacity_bytes, 1, 0, &events),
-      buffer_memory("state_buffer", memory_kind::state_buffer, config.state_buffer.capacity_bytes, 1, 0, &events),
-      psum_memory("psum", memory_kind::psum, std::uint64_t{config.psum.banks} * config.psum.rows * config.array.columns * 4, 4, 0, &events),
-      dram((name + "_dram").c_str(), plane, dram_memory), buffer((name + "_buffer").c_str(), plane, buffer_memory),
+      buffer_memory("state_buffer", memory_kind::state_buffer, config.state_buffer.capacity_bytes, 1, 0,
+                    &events),
+      psum_memory("psum", memory_kind::psum,
+                  std::uint64_t{config.psum.banks} * config.psum.rows * config.array.columns * 4, 4, 0,
+                  &events),
+      dram((name + "_dram").c_str(), plane, dram_memory),
+      buffer((name + "_buffer").c_str(), plane, buffer_memory),
       psum_ports(config.ideal_memories ? 0 : config.psum.banks), registers(64),
       link((name + "_link").c_str(), plane,
            {[this](std::uint32_t offset, std::uint32_t& value) {
@@ -77,11 +83,13 @@ device_bench::device_bench(const npu_config& c, const pe_array::array_factory& a
       }),
       on_chip{buffer, psum_memory, psum_ports, std::uint64_t{config.psum.rows} * config.array.columns * 4},
       pe((name + "_pe").c_str(), plane, on_chip, array, finished),
-      activation((name + "_activation").c_str(), spec::engine_activation, plane, config.activation, on_chip, finished),
+      activation((name + "_activation").c_str(), spec::engine_activation, plane, config.activation, on_chip,
+                 finished),
       vector((name + "_vector").c_str(), spec::engine_vector, plane, config.vector, on_chip, finished) {
     engines = {&pe, &activation, &vector};
     for (unsigned q = 0; q < config.dma.queues; ++q) {
-        dma.push_back(std::make_unique<dma_queue>(fmt::format("{}_dma{}", name, q).c_str(), spec::engine_dma + q, plane, finished));
+        dma.push_back(std::make_unique<dma_queue>(fmt::format("{}_dma{}", name, q).c_str(),
+                                                  spec::engine_dma + q, plane, finished));
         dma.back()->host.bind(link.port);
         dma.back()->dram.bind(dram.port);
         dma.back()->buffer.bind(buffer.port);
@@ -112,14 +120,16 @@ spec::command device_bench::standard_command() const {
     c.operands[write_only] = {0, buffer_bytes, 0, 0, kind(memory_kind::state_buffer), 2, 0};
     c.operands[beyond] = {buffer_bytes - 64, 4096, 0, 0, kind(memory_kind::state_buffer), 3, 0};
     c.operands[beyond_psum] = {psum_bytes - 256, 4096, 0, 0, kind(memory_kind::psum), 3, 0};
-    c.operands[beyond_dram] = {config.device_dram.capacity_bytes - 64, 4096, 0, 0, kind(memory_kind::device_dram), 3, 0};
+    c.operands[beyond_dram] = {config.device_dram.capacity_bytes - 64, 4096, 0, 0,
+                               kind(memory_kind::device_dram),         3,    0};
     return c;
 }
 
 void device_bench::start(unsigned engine, const program& p, unsigned context) {
     const std::uint32_t address = next_program_;
     for (std::size_t i = 0; i < p.size(); ++i)
-        dram_memory.write(address + i * spec::instruction_bytes, p[i].data(), spec::instruction_bytes, {}, {});
+        dram_memory.write(address + i * spec::instruction_bytes, p[i].data(), spec::instruction_bytes, {},
+                          {});
     next_program_ += static_cast<std::uint32_t>((p.size() + 1) * spec::instruction_bytes);
     start_at(engine, address, static_cast<std::uint32_t>(p.size()), context);
 }
@@ -128,7 +138,8 @@ void device_bench::start_at(unsigned engine, std::uint32_t address, std::uint32_
     if (sc_core::sc_get_status() < sc_core::SC_RUNNING)
         sc_core::sc_start(sc_core::SC_ZERO_TIME); // elaboration
     // As the control core does: after everything else of this cycle.
-    if (const sc_core::sc_time delay = clock.until(clock.now(), clock_phase::control); delay != sc_core::SC_ZERO_TIME)
+    if (const sc_core::sc_time delay = clock.until(clock.now(), clock_phase::control);
+        delay != sc_core::SC_ZERO_TIME)
         sc_core::sc_start(delay);
     ++running_;
     engines[engine]->start(context, address, count);
@@ -160,17 +171,20 @@ device_bench::ending device_bench::execute(unsigned engine, const program& p) {
     return one_ending();
 }
 
-void device_bench::put(tagged_memory& memory, std::uint64_t address, const std::vector<std::byte>& bytes, trace::tensor_id owner) {
+void device_bench::put(tagged_memory& memory, std::uint64_t address, const std::vector<std::byte>& bytes,
+                       trace::tensor_id owner) {
     memory.write(address, bytes.data(), bytes.size(), owner, {});
 }
 
-std::vector<std::byte> device_bench::get(const tagged_memory& memory, std::uint64_t address, std::size_t bytes) const {
+std::vector<std::byte> device_bench::get(const tagged_memory& memory, std::uint64_t address,
+                                         std::size_t bytes) const {
     std::vector<std::byte> out(bytes);
     memory.peek(address, out.data(), bytes);
     return out;
 }
 
-std::vector<std::uint32_t> device_bench::words(const tagged_memory& memory, std::uint64_t address, std::size_t count) const {
+std::vector<std::uint32_t> device_bench::words(const tagged_memory& memory, std::uint64_t address,
+                                               std::size_t count) const {
     std::vector<std::uint32_t> out(count);
     memory.peek(address, reinterpret_cast<std::byte*>(out.data()), count * 4);
     return out;
@@ -211,11 +225,20 @@ std::vector<std::byte> random_matrix(number_format f, std::size_t elements, unsi
         const auto bits = std::bit_cast<std::uint32_t>(value);
         std::uint32_t code = bits;
         switch (f) {
-        case number_format::bf16: code = narrow_bf16(bits); break;
-        case number_format::fp8_e4m3: code = narrow_e4m3(bits); break;
-        case number_format::fp8_e5m2: code = narrow_e5m2(bits); break;
-        case number_format::int8: code = engine(); break;
-        default: break;
+        case number_format::bf16:
+            code = narrow_bf16(bits);
+            break;
+        case number_format::fp8_e4m3:
+            code = narrow_e4m3(bits);
+            break;
+        case number_format::fp8_e5m2:
+            code = narrow_e5m2(bits);
+            break;
+        case number_format::int8:
+            code = engine();
+            break;
+        default:
+            break;
         }
         std::memcpy(v.data() + i * bytes_of(f), &code, bytes_of(f));
     }

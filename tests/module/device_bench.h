@@ -1,6 +1,7 @@
 #pragma once
-// A processor without control core and firmware: its memories, link and engines on one clock, and a test that plays the control core.
-// Programs are written straight into device DRAM and started; run() lets time pass until they have ended.
+// A processor without control core and firmware: its memories, link and engines on one clock, and a test that
+// plays the control core. Programs are written straight into device DRAM and started; run() lets time pass
+// until they have ended.
 #include <memory>
 #include <optional>
 
@@ -16,12 +17,14 @@
 
 namespace retrace::test {
 
-/// 8 x 8 array, 64 KiB state buffer in 8 banks, PSUM of 4 banks of 32 rows, 4 MiB DRAM, 3 DMA queues, 1 GHz; no refresh.
+/// 8 x 8 array, 64 KiB state buffer in 8 banks, PSUM of 4 banks of 32 rows, 4 MiB DRAM, 3 DMA queues, 1 GHz;
+/// no refresh.
 npu_config bench_config();
 pe_array::array_factory kernel_factory();
 pe_array::array_factory stepped_factory();
 
-/// The kernel's resolution, before the first clock domain; once per process (sim/platform does it for itself).
+/// The kernel's resolution, before the first clock domain; once per process (sim/platform does it for
+/// itself).
 struct femtoseconds {
     femtoseconds();
 };
@@ -36,7 +39,8 @@ public:
         bool operator==(const ending&) const = default;
     };
 
-    explicit device_bench(const npu_config& c = bench_config(), const pe_array::array_factory& array = kernel_factory(),
+    explicit device_bench(const npu_config& c = bench_config(),
+                          const pe_array::array_factory& array = kernel_factory(),
                           const std::string& name = "device");
 
     /// Operand table of `slot`, no working set.
@@ -55,9 +59,11 @@ public:
     /// start + run + one_ending
     ending execute(unsigned engine, const program& p);
 
-    void put(tagged_memory& memory, std::uint64_t address, const std::vector<std::byte>& bytes, trace::tensor_id owner = {});
+    void put(tagged_memory& memory, std::uint64_t address, const std::vector<std::byte>& bytes,
+             trace::tensor_id owner = {});
     std::vector<std::byte> get(const tagged_memory& memory, std::uint64_t address, std::size_t bytes) const;
-    std::vector<std::uint32_t> words(const tagged_memory& memory, std::uint64_t address, std::size_t count) const;
+    std::vector<std::uint32_t> words(const tagged_memory& memory, std::uint64_t address,
+                                     std::size_t count) const;
     /// The accesses of an instruction of an engine, in the order they were logged.
     std::vector<trace::access_event> accesses(unsigned engine, std::uint32_t pc) const;
 
@@ -76,7 +82,8 @@ public:
     bank_schedule psum_ports;
     std::vector<std::pair<std::uint64_t, std::uint32_t>> messages;
     std::vector<std::uint64_t> message_cycles;
-    std::vector<std::uint32_t> registers; ///< what the link's register accesses reach: 64 words, read and write
+    std::vector<std::uint32_t>
+        registers; ///< what the link's register accesses reach: 64 words, read and write
     host_link link;
     engine::finished_callback finished;
     on_chip_memories on_chip;

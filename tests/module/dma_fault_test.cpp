@@ -19,7 +19,8 @@ TEST(dma_faults, a_source_beyond_its_memory_is_a_bus_error) {
 TEST(dma_faults, a_destination_beyond_its_memory_is_a_bus_error_of_its_instruction) {
     device_bench bench;
     bench.put(bench.buffer_memory, 0, random_bytes(64, 1));
-    const auto e = bench.execute(queue, {encode(copy({}, work, 0, beyond, 32, 64)), encode(copy({}, work, 0, slot::dram, 0, 64))});
+    const auto e = bench.execute(
+        queue, {encode(copy({}, work, 0, beyond, 32, 64)), encode(copy({}, work, 0, slot::dram, 0, 64))});
     EXPECT_EQ(e.fault, engine_fault::bus_error);
     EXPECT_EQ(e.pc, 0u);
     EXPECT_EQ(e.detail, static_cast<std::uint32_t>(memory_kind::state_buffer));
@@ -52,7 +53,8 @@ TEST(dma_faults, an_abort_in_flight_has_no_later_effect) {
     device_bench bench;
     for (auto& b : bench.link.host_memory())
         b = std::byte{5};
-    bench.start(queue, {encode(copy(sync().signal(4), slot::host, 0, work, 0, 32768)), encode(copy(sync().signal(4), work, 0, slot::host, 0, 32768))});
+    bench.start(queue, {encode(copy(sync().signal(4), slot::host, 0, work, 0, 32768)),
+                        encode(copy(sync().signal(4), work, 0, slot::host, 0, 32768))});
     bench.pass(1300); // some chunks have arrived, one is on the link
     const std::uint64_t live = bench.buffer_memory.live_bytes();
     EXPECT_GT(live, 0u);
@@ -96,7 +98,8 @@ TEST(dma_faults, a_program_started_at_the_abort_runs_untouched_by_the_old_one) {
         bench.pass(2500);
         bench.engines[queue]->abort();
         bench.endings.clear();
-        bench.start(queue, {encode(copy(sync().signal(5), slot::dram, 4096, work, 0, 20'000)), encode(copy({}, work, 0, slot::dram, 65536, 20'000))});
+        bench.start(queue, {encode(copy(sync().signal(5), slot::dram, 4096, work, 0, 20'000)),
+                            encode(copy({}, work, 0, slot::dram, 65536, 20'000))});
         EXPECT_TRUE(bench.run());
         EXPECT_EQ(bench.one_ending().fault, engine_fault::none);
         EXPECT_EQ(bench.contexts[0].semaphore(4), 0u);
@@ -110,7 +113,8 @@ TEST(dma_faults, aborts_at_every_moment_leave_the_queue_usable) {
     device_bench bench;
     bench.put(bench.dram_memory, 4096, random_bytes(8192, 2));
     for (unsigned delay = 0; delay < 400; delay += 3) {
-        bench.start(queue, {encode(copy({}, slot::dram, 4096, work, 0, 8192)), encode(nop({})), encode(copy({}, work, 0, slot::dram, 65536, 8192))});
+        bench.start(queue, {encode(copy({}, slot::dram, 4096, work, 0, 8192)), encode(nop({})),
+                            encode(copy({}, work, 0, slot::dram, 65536, 8192))});
         bench.pass(delay);
         if (bench.engines[queue]->running())
             bench.engines[queue]->abort();
@@ -120,7 +124,9 @@ TEST(dma_faults, aborts_at_every_moment_leave_the_queue_usable) {
             bench.pass(delay % 7);
         const auto data = random_bytes(128, delay);
         bench.put(bench.buffer_memory, 32768, data);
-        ASSERT_EQ(bench.execute(queue, {encode(copy({}, work, 32768, slot::dram, 131072, 128))}).fault, engine_fault::none) << delay;
+        ASSERT_EQ(bench.execute(queue, {encode(copy({}, work, 32768, slot::dram, 131072, 128))}).fault,
+                  engine_fault::none)
+            << delay;
         ASSERT_EQ(bench.get(bench.dram_memory, 131072, 128), data) << delay;
     }
 }

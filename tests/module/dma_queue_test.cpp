@@ -9,13 +9,16 @@ namespace {
 constexpr unsigned queue = spec::engine_dma;
 using spec::engine_fault;
 
-std::vector<std::byte> naive(const spec::copy_instruction& i, const std::vector<std::byte>& source, std::vector<std::byte> destination) {
+std::vector<std::byte> naive(const spec::copy_instruction& i, const std::vector<std::byte>& source,
+                             std::vector<std::byte> destination) {
     for (unsigned d = 0; d < i.size3; ++d)
         for (unsigned c = 0; c < i.size2; ++c)
             for (unsigned b = 0; b < i.size1; ++b)
                 for (unsigned a = 0; a < i.size0; ++a)
-                    destination.at(i.destination_offset + a + b * i.destination_stride1 + c * i.destination_stride2 + d * i.destination_stride3) =
-                        source.at(i.source_offset + a + b * i.source_stride1 + c * i.source_stride2 + d * i.source_stride3);
+                    destination.at(i.destination_offset + a + b * i.destination_stride1 +
+                                   c * i.destination_stride2 + d * i.destination_stride3) =
+                        source.at(i.source_offset + a + b * i.source_stride1 + c * i.source_stride2 +
+                                  d * i.source_stride3);
     return destination;
 }
 
@@ -38,11 +41,13 @@ TEST(dma_queue, strided_copies_between_all_memories_equal_a_naive_loop) {
         for (const unsigned to : {slot::dram, work, slot::host})
             for (unsigned n = 0; n < 4; ++n) {
                 const auto source = random_bytes(size, ++trial), before = random_bytes(size, 1000 + trial);
-                for (const auto& [s, address, data] : {std::tuple{from, std::size_t{0}, source}, std::tuple{to, size, before}}) {
+                for (const auto& [s, address, data] :
+                     {std::tuple{from, std::size_t{0}, source}, std::tuple{to, size, before}}) {
                     if (tagged_memory* m = memory(s))
                         bench.put(*m, address, data);
                     else
-                        std::copy(data.begin(), data.end(), bench.link.host_memory().begin() + static_cast<std::ptrdiff_t>(address));
+                        std::copy(data.begin(), data.end(),
+                                  bench.link.host_memory().begin() + static_cast<std::ptrdiff_t>(address));
                 }
                 auto i = copy({}, from, engine() % 50, to, 0, 1 + engine() % 300, 1 + engine() % 10);
                 i.size2 = static_cast<std::uint16_t>(1 + engine() % 3);
@@ -65,10 +70,12 @@ TEST(dma_queue, strided_copies_between_all_memories_equal_a_naive_loop) {
 TEST(dma_queue, transposes_tiles_of_every_element_size) {
     device_bench bench;
     for (const unsigned element : {1u, 2u, 4u})
-        for (const auto& [rows, columns] : {std::pair{1u, 1u}, {7u, 3u}, {64u, 64u}, {65u, 33u}, {3u, 200u}, {130u, 20u}}) {
+        for (const auto& [rows, columns] :
+             {std::pair{1u, 1u}, {7u, 3u}, {64u, 64u}, {65u, 33u}, {3u, 200u}, {130u, 20u}}) {
             const auto source = random_bytes(rows * columns * element, rows + columns);
             bench.put(bench.dram_memory, 0, source);
-            auto i = copy({}, slot::dram, 0, work, 512, columns * element, rows, columns * element, rows * element);
+            auto i = copy({}, slot::dram, 0, work, 512, columns * element, rows, columns * element,
+                          rows * element);
             i.flags = spec::copy_transpose;
             i.element_bytes = static_cast<std::uint8_t>(element);
             ASSERT_EQ(bench.execute(queue, {encode(i)}).fault, engine_fault::none);
@@ -76,7 +83,8 @@ TEST(dma_queue, transposes_tiles_of_every_element_size) {
             for (unsigned r = 0; r < rows; ++r)
                 for (unsigned c = 0; c < columns; ++c)
                     for (unsigned b = 0; b < element; ++b)
-                        ASSERT_EQ(got[(c * rows + r) * element + b], source[(r * columns + c) * element + b]) << rows << "x" << columns;
+                        ASSERT_EQ(got[(c * rows + r) * element + b], source[(r * columns + c) * element + b])
+                            << rows << "x" << columns;
         }
 }
 
@@ -115,14 +123,17 @@ TEST(dma_queue, one_chunk_over_the_link_takes_its_round_trip) {
 TEST(dma_queue, transposing_adds_the_units_throughput) {
     device_bench bench;
     bench.put(bench.dram_memory, page, random_bytes(4096, 1));
-    auto i = copy({}, slot::dram, page, work, 0, 128, 32, 128, 64); // 32 rows of 64 elements of 2 bytes: one tile of 4096 bytes
+    auto i = copy({}, slot::dram, page, work, 0, 128, 32, 128,
+                  64); // 32 rows of 64 elements of 2 bytes: one tile of 4096 bytes
     i.flags = spec::copy_transpose;
     i.element_bytes = 2;
     bench.execute(queue, {encode(i)});
     const auto a = bench.accesses(queue, 0);
     const std::uint64_t lines = 64 * 2; // each of the 64 destination rows is 64 bytes, two lines
-    EXPECT_EQ(a[0].end - a[0].begin, setup(bench) + dram_block(bench, 32) + 4096 / bench.config.dma.transpose_bytes_per_cycle + lines);
-    EXPECT_EQ(a[1].sizes, (std::array<std::uint32_t, 4>{64, 64, 1, 1})); // what is written: 64 rows of 64 bytes
+    EXPECT_EQ(a[0].end - a[0].begin, setup(bench) + dram_block(bench, 32) +
+                                         4096 / bench.config.dma.transpose_bytes_per_cycle + lines);
+    EXPECT_EQ(a[1].sizes,
+              (std::array<std::uint32_t, 4>{64, 64, 1, 1})); // what is written: 64 rows of 64 bytes
     EXPECT_EQ(a[1].strides[0], 64u);
 }
 
@@ -138,16 +149,17 @@ TEST(dma_queue, a_chunk_is_written_while_the_next_is_read) {
 TEST(dma_queue, a_descriptor_signals_when_its_last_byte_is_written_and_the_next_is_read_before) {
     device_bench bench;
     bench.put(bench.buffer_memory, 0, random_bytes(8192, 3));
-    bench.start(queue, {encode(copy(sync().signal(1), work, 0, slot::host, 0, 4096)), encode(copy(sync().signal(2), work, 4096, slot::host, 4096, 4096)),
+    bench.start(queue, {encode(copy(sync().signal(1), work, 0, slot::host, 0, 4096)),
+                        encode(copy(sync().signal(2), work, 4096, slot::host, 4096, 4096)),
                         encode(nop(sync().signal(3)))});
     bench.start(queue + 1, {encode(copy(sync().wait(1), work, 0, slot::dram, page, 64))});
     bench.start(queue + 2, {encode(copy(sync().wait(3), work, 0, slot::dram, 2 * page, 64))});
     EXPECT_TRUE(bench.run());
     const auto first = bench.accesses(queue, 0), second = bench.accesses(queue, 1);
     EXPECT_EQ(second[0].end, first[0].end + 280);
-    EXPECT_LT(second[0].begin, first[0].end);                             // overlapped
-    EXPECT_EQ(bench.accesses(queue + 1, 0)[0].begin, first[0].end);       // the signal is the last write's
-    EXPECT_EQ(bench.accesses(queue + 2, 0)[0].begin, second[0].end);      // a nop keeps its place
+    EXPECT_LT(second[0].begin, first[0].end);                        // overlapped
+    EXPECT_EQ(bench.accesses(queue + 1, 0)[0].begin, first[0].end);  // the signal is the last write's
+    EXPECT_EQ(bench.accesses(queue + 2, 0)[0].begin, second[0].end); // a nop keeps its place
 }
 
 TEST(dma_queue, queues_share_the_link_by_chunk) {
@@ -174,8 +186,8 @@ TEST(dma_queue, a_posted_write_arrives_before_a_later_read_or_message) {
     device_bench bench;
     const auto pattern = random_bytes(4096, 6);
     bench.put(bench.buffer_memory, 0, pattern);
-    bench.execute(queue, {encode(copy(sync().signal(1), work, 0, slot::host, 0, 4096)), encode(nop(sync().wait(1))),
-                          encode(copy({}, slot::host, 0, work, 8192, 4096))});
+    bench.execute(queue, {encode(copy(sync().signal(1), work, 0, slot::host, 0, 4096)),
+                          encode(nop(sync().wait(1))), encode(copy({}, slot::host, 0, work, 8192, 4096))});
     EXPECT_EQ(bench.get(bench.buffer_memory, 8192, 4096), pattern);
     bench.execute(queue, {encode(copy({}, work, 8192, slot::host, 65536, 4096))});
     bench.link.send_message(1, 2);
@@ -195,7 +207,8 @@ TEST(dma_queue, bytes_carry_the_tag_slots_tensor_and_stale_sources_are_noticed) 
     const auto a = bench.accesses(queue, 0);
     EXPECT_EQ(a[1].tensor, (trace::tensor_id{7, 1}));
 
-    bench.put(bench.dram_memory, (1u << 20) + 100, random_bytes(8, 1), {7, 2}); // another version in the middle
+    bench.put(bench.dram_memory, (1u << 20) + 100, random_bytes(8, 1),
+              {7, 2}); // another version in the middle
     bench.execute(queue, {encode(i)});
     ASSERT_EQ(bench.events.stale.size(), 1u);
     EXPECT_EQ(bench.events.stale[0].address, (1u << 20) + 100u);

@@ -1,4 +1,5 @@
-// Activation and vector engine on the memories: operands, formats, times, bank conflicts. Values: tests/unit/device.
+// Activation and vector engine on the memories: operands, formats, times, bank conflicts. Values:
+// tests/unit/device.
 #include "tests/module/device_bench.h"
 #include "tlm/core/engine/elementwise.h"
 
@@ -11,7 +12,8 @@ constexpr unsigned vec = spec::engine_vector, act = spec::engine_activation;
 
 TEST(elementwise_engine, computes_what_the_core_computes_and_writes_only_its_rows) {
     device_bench bench;
-    const auto a = random_matrix(number_format::fp32, 6 * 8, 1), b = random_matrix(number_format::bf16, 6 * 8, 2);
+    const auto a = random_matrix(number_format::fp32, 6 * 8, 1),
+               b = random_matrix(number_format::bf16, 6 * 8, 2);
     for (unsigned r = 0; r < 6; ++r) {
         bench.put(bench.buffer_memory, 100 + r * 40, {a.begin() + r * 32, a.begin() + r * 32 + 32});
         bench.put(bench.buffer_memory, 9000 + r * 16, {b.begin() + r * 16, b.begin() + r * 16 + 16});
@@ -147,7 +149,8 @@ TEST(elementwise_engine, operands_beyond_their_memory_are_bus_errors) {
 
 TEST(elementwise_engine, reads_at_its_start_and_writes_at_its_end) {
     device_bench bench;
-    const auto old = random_matrix(number_format::fp32, 64, 1), fresh = random_matrix(number_format::fp32, 64, 2);
+    const auto old = random_matrix(number_format::fp32, 64, 1),
+               fresh = random_matrix(number_format::fp32, 64, 2);
     bench.put(bench.buffer_memory, 0, old);
     auto i = matrix(opcode::activate, sync().signal(1), number_format::fp32, number_format::fp32, 16, 4);
     i.a = at(work, 0, 16), i.d = at(work, 0, 16); // in place

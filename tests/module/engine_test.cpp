@@ -42,7 +42,8 @@ TEST(engine, issue_takes_its_cycles_and_fetch_stays_ahead) {
     const program p(n, encode(nop({})));
     const std::uint64_t before = bench.clock.now();
     const auto end = bench.execute(act, p);
-    // One cycle to start, the first block from DRAM (row miss, 8 bursts a channel), then the issue of each: fetch is hidden.
+    // One cycle to start, the first block from DRAM (row miss, 8 bursts a channel), then the issue of each:
+    // fetch is hidden.
     const dram_settings& d = bench.config.device_dram;
     const std::uint64_t first = static_cast<std::uint64_t>(d.t_rcd_ns + d.t_cas_ns) + 8 * d.burst_cycles;
     EXPECT_EQ(end.cycle - before, 1 + first + n * bench.config.sequencer.issue_cycles);
@@ -52,11 +53,12 @@ TEST(engine, semaphores_count_between_engines) {
     device_bench bench;
     bench.put(bench.buffer_memory, 0, std::vector<std::byte>(32));
     bench.start(vec, {encode(small_binary(sync().wait(3, 5).signal(4, 2)))});
-    bench.start(act, {encode(nop(sync().signal(3, 2))), encode(nop(sync().signal(3, 2))), encode(nop(sync().wait(4, 2))),
-                      encode(nop(sync().signal(5)))});
+    bench.start(act, {encode(nop(sync().signal(3, 2))), encode(nop(sync().signal(3, 2))),
+                      encode(nop(sync().wait(4, 2))), encode(nop(sync().signal(5)))});
     bench.pass(1000);
     EXPECT_EQ(bench.contexts[0].semaphore(3), 4u); // five are needed: nothing is taken yet
-    EXPECT_NE(bench.engines[vec]->describe().find("semaphore 3 (value 4)"), std::string::npos) << bench.engines[vec]->describe();
+    EXPECT_NE(bench.engines[vec]->describe().find("semaphore 3 (value 4)"), std::string::npos)
+        << bench.engines[vec]->describe();
     bench.start(queue, {encode(nop(sync().signal(3, 3)))});
     EXPECT_TRUE(bench.run());
     EXPECT_EQ(bench.contexts[0].semaphore(3), 2u);
@@ -161,7 +163,8 @@ TEST(engine, aborts_at_every_moment_leave_the_engine_usable) {
         const std::uint64_t finished = bench.engines[vec]->instructions();
         if (delay % 3 == 0)
             bench.pass(delay % 5);
-        ASSERT_EQ(bench.execute(vec, {encode(nop({})), encode(small_binary({})), encode(nop({}))}).fault, engine_fault::none);
+        ASSERT_EQ(bench.execute(vec, {encode(nop({})), encode(small_binary({})), encode(nop({}))}).fault,
+                  engine_fault::none);
         ASSERT_EQ(bench.engines[vec]->instructions(), finished + 3) << delay;
     }
 }

@@ -1,23 +1,28 @@
-// The host link: registers, DMA, messages; their times and their order. 1 GHz, 16 bytes a cycle, 250 cycles one way, host memory 80.
+// The host link: registers, DMA, messages; their times and their order. 1 GHz, 16 bytes a cycle, 250 cycles
+// one way, host memory 80.
 #include "tests/module/probe.h"
 
 namespace retrace::test {
 namespace {
 
 constexpr std::uint64_t latency = 250, host_latency = 80;
-std::uint64_t wire(std::uint64_t payload) { return (payload + std::max<std::uint64_t>(1, (payload + 255) / 256) * 24 + 15) / 16; }
+std::uint64_t wire(std::uint64_t payload) {
+    return (payload + std::max<std::uint64_t>(1, (payload + 255) / 256) * 24 + 15) / 16;
+}
 
 TEST(host_link, reads_pay_two_ways_and_writes_one) {
     device_bench bench;
     probe p("probe", 5, [&](probe& self) {
         auto data = random_bytes(4096, 1);
         bench.clock.wait_until(10);
-        EXPECT_EQ(self.transfer(tlm::TLM_WRITE_COMMAND, spec::host_window_base + 100, data), tlm::TLM_OK_RESPONSE);
+        EXPECT_EQ(self.transfer(tlm::TLM_WRITE_COMMAND, spec::host_window_base + 100, data),
+                  tlm::TLM_OK_RESPONSE);
         EXPECT_EQ(bench.clock.now(), 10 + wire(4096) + latency);
         EXPECT_TRUE(std::equal(data.begin(), data.end(), bench.link.host_memory().begin() + 100));
         const std::uint64_t before = bench.clock.now();
         std::vector<std::byte> back(4096);
-        EXPECT_EQ(self.transfer(tlm::TLM_READ_COMMAND, spec::host_window_base + 100, back), tlm::TLM_OK_RESPONSE);
+        EXPECT_EQ(self.transfer(tlm::TLM_READ_COMMAND, spec::host_window_base + 100, back),
+                  tlm::TLM_OK_RESPONSE);
         EXPECT_EQ(bench.clock.now(), before + wire(0) + latency + host_latency + wire(4096) + latency);
         EXPECT_EQ(back, data);
     });
@@ -31,12 +36,16 @@ TEST(host_link, refuses_addresses_outside_host_memory_and_broken_payloads) {
     probe p("probe", 5, [&](probe& self) {
         std::vector<std::byte> data(16);
         const std::uint64_t end = spec::host_window_base + bench.config.host_link.host_memory_bytes;
-        for (const std::uint64_t address : {std::uint64_t{0}, spec::host_window_base - 1, end - 15, end, ~std::uint64_t{0} - 4})
-            EXPECT_EQ(self.transfer(tlm::TLM_WRITE_COMMAND, address, data), tlm::TLM_ADDRESS_ERROR_RESPONSE) << address;
-        EXPECT_EQ(self.transfer(tlm::TLM_IGNORE_COMMAND, spec::host_window_base, data), tlm::TLM_COMMAND_ERROR_RESPONSE);
+        for (const std::uint64_t address :
+             {std::uint64_t{0}, spec::host_window_base - 1, end - 15, end, ~std::uint64_t{0} - 4})
+            EXPECT_EQ(self.transfer(tlm::TLM_WRITE_COMMAND, address, data), tlm::TLM_ADDRESS_ERROR_RESPONSE)
+                << address;
+        EXPECT_EQ(self.transfer(tlm::TLM_IGNORE_COMMAND, spec::host_window_base, data),
+                  tlm::TLM_COMMAND_ERROR_RESPONSE);
         const std::vector<byte_run> runs{{spec::host_window_base, 32}}; // more than the data
         self.access.extension.runs = &runs;
-        EXPECT_EQ(self.transfer(tlm::TLM_READ_COMMAND, spec::host_window_base, data), tlm::TLM_BURST_ERROR_RESPONSE);
+        EXPECT_EQ(self.transfer(tlm::TLM_READ_COMMAND, spec::host_window_base, data),
+                  tlm::TLM_BURST_ERROR_RESPONSE);
         self.access.extension.runs = nullptr;
         self.access.set(tlm::TLM_READ_COMMAND, spec::host_window_base, data.data(), 16);
         self.access.payload.set_streaming_width(4);
@@ -112,12 +121,13 @@ TEST(host_link, requesters_share_the_wire_in_order) {
     std::vector<unsigned> order;
     std::vector<std::unique_ptr<probe>> probes;
     for (const unsigned number : {8u, 3u, 6u}) {
-        probes.push_back(std::make_unique<probe>(sc_core::sc_gen_unique_name("probe"), number, [&, number](probe& self) {
-            auto data = random_bytes(256, number);
-            self.transfer(tlm::TLM_WRITE_COMMAND, spec::host_window_base, data);
-            order.push_back(number);
-            EXPECT_EQ(bench.clock.now(), latency + order.size() * wire(256));
-        }));
+        probes.push_back(
+            std::make_unique<probe>(sc_core::sc_gen_unique_name("probe"), number, [&, number](probe& self) {
+                auto data = random_bytes(256, number);
+                self.transfer(tlm::TLM_WRITE_COMMAND, spec::host_window_base, data);
+                order.push_back(number);
+                EXPECT_EQ(bench.clock.now(), latency + order.size() * wire(256));
+            }));
         probes.back()->socket.bind(bench.link.port);
     }
     bench.pass(1000);

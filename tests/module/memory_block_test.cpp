@@ -7,15 +7,19 @@ namespace {
 using tlm::TLM_READ_COMMAND;
 using tlm::TLM_WRITE_COMMAND;
 
-std::vector<std::byte> filled(std::size_t n, unsigned v) { return std::vector<std::byte>(n, static_cast<std::byte>(v)); }
+std::vector<std::byte> filled(std::size_t n, unsigned v) {
+    return std::vector<std::byte>(n, static_cast<std::byte>(v));
+}
 
 TEST(memory_block, refuses_what_it_does_not_model_with_the_status_of_the_standard) {
     device_bench bench;
     probe p("probe", 5, [&](probe& self) {
         auto data = filled(16, 1);
         const std::uint64_t before = bench.clock.now();
-        EXPECT_EQ(self.transfer(TLM_WRITE_COMMAND, bench.config.device_dram.capacity_bytes - 15, data), tlm::TLM_ADDRESS_ERROR_RESPONSE);
-        EXPECT_EQ(self.transfer(TLM_READ_COMMAND, ~std::uint64_t{0} - 3, data), tlm::TLM_ADDRESS_ERROR_RESPONSE);
+        EXPECT_EQ(self.transfer(TLM_WRITE_COMMAND, bench.config.device_dram.capacity_bytes - 15, data),
+                  tlm::TLM_ADDRESS_ERROR_RESPONSE);
+        EXPECT_EQ(self.transfer(TLM_READ_COMMAND, ~std::uint64_t{0} - 3, data),
+                  tlm::TLM_ADDRESS_ERROR_RESPONSE);
         EXPECT_EQ(self.transfer(tlm::TLM_IGNORE_COMMAND, 0, data), tlm::TLM_COMMAND_ERROR_RESPONSE);
 
         unsigned char enables[16] = {};
@@ -157,12 +161,13 @@ TEST(memory_block, accesses_of_a_cycle_are_served_in_requester_order) {
     std::vector<std::pair<unsigned, std::uint64_t>> order;
     std::vector<std::unique_ptr<probe>> probes;
     for (const unsigned number : {9u, 2u, 5u}) { // created in another order than their numbers
-        probes.push_back(std::make_unique<probe>(sc_core::sc_gen_unique_name("probe"), number, [&, number](probe& self) {
-            auto data = filled(320, number);
-            bench.clock.wait_until(7);
-            EXPECT_EQ(self.transfer(TLM_WRITE_COMMAND, 0, data), tlm::TLM_OK_RESPONSE);
-            order.emplace_back(number, bench.clock.now());
-        }));
+        probes.push_back(
+            std::make_unique<probe>(sc_core::sc_gen_unique_name("probe"), number, [&, number](probe& self) {
+                auto data = filled(320, number);
+                bench.clock.wait_until(7);
+                EXPECT_EQ(self.transfer(TLM_WRITE_COMMAND, 0, data), tlm::TLM_OK_RESPONSE);
+                order.emplace_back(number, bench.clock.now());
+            }));
         probes.back()->socket.bind(bench.buffer.port);
     }
     bench.pass(100);

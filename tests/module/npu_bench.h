@@ -13,8 +13,10 @@ namespace retrace::test {
 inline npu_config whole_config() {
     npu_config c = bench_config();
     c.device_dram.t_refi_ns = 3900;
-    c.device_dram.regions = {{spec::region_kind::activations, 1u << 20}, {spec::region_kind::gradients, 1u << 20},
-                             {spec::region_kind::weights, 1u << 20}, {spec::region_kind::programs, 1u << 20}};
+    c.device_dram.regions = {{spec::region_kind::activations, 1u << 20},
+                             {spec::region_kind::gradients, 1u << 20},
+                             {spec::region_kind::weights, 1u << 20},
+                             {spec::region_kind::programs, 1u << 20}};
     c.watchdog_cycles = 3'000'000;
     return c;
 }

@@ -12,7 +12,8 @@ TEST(npu_commands, a_fault_names_engine_instruction_and_reason_and_stops_the_oth
     auto bad = copy({}, slot::host, 0, work, 0, 64);
     bad.reserved = 1;
     // The vector engine would wait for ever.
-    const auto r = bench.execute(bench.command({{2, {encode(nop(sync().wait(5)))}}, {3, {encode(nop({})), encode(nop({})), encode(bad)}}}));
+    const auto r = bench.execute(bench.command(
+        {{2, {encode(nop(sync().wait(5)))}}, {3, {encode(nop({})), encode(nop({})), encode(bad)}}}));
     ASSERT_FALSE(r);
     EXPECT_EQ(r.error(), driver_error::command_failed);
     ASSERT_TRUE(r.failure().completion);
@@ -45,7 +46,9 @@ TEST(npu_commands, commands_on_different_engines_run_at_the_same_time_in_their_o
     npu_bench bench;
     std::vector<spec::command> commands;
     for (unsigned q = 0; q < 3; ++q) {
-        auto c = bench.command({{3 + q, {encode(copy(sync().signal(1), slot::host, 0, work, 0, 8192)), encode(nop(sync().wait(1)))}}});
+        auto c = bench.command(
+            {{3 + q,
+              {encode(copy(sync().signal(1), slot::host, 0, work, 0, 8192)), encode(nop(sync().wait(1)))}}});
         c.work_base = q * 16384;
         c.work_bytes = 16384;
         c.psum_count = 0;
@@ -84,8 +87,11 @@ TEST(npu_commands, a_wait_that_nobody_ends_is_a_hang_that_names_who_waits_for_wh
 TEST(npu_commands, a_reset_in_flight_leaves_nothing_running_and_the_device_usable) {
     npu_bench bench;
     for (const std::uint64_t delay : {500u, 1500u, 2500u, 4000u, 9000u}) {
-        auto handle = bench.driver->launch(
-            bench.command({{2, {encode(nop(sync().wait(5)))}}, {3, {encode(copy({}, slot::host, 0, work, 0, 32768)), encode(copy({}, work, 0, slot::host, 0, 32768))}}}));
+        auto handle =
+            bench.driver->launch(bench.command({{2, {encode(nop(sync().wait(5)))}},
+                                                {3,
+                                                 {encode(copy({}, slot::host, 0, work, 0, 32768)),
+                                                  encode(copy({}, work, 0, slot::host, 0, 32768))}}}));
         ASSERT_TRUE(handle);
         static_cast<void>(bench.door.wait_interrupt(delay));
         const auto reset = bench.driver->reset();
@@ -95,7 +101,9 @@ TEST(npu_commands, a_reset_in_flight_leaves_nothing_running_and_the_device_usabl
         const auto pattern = random_bytes(4096, static_cast<unsigned>(delay));
         std::copy(pattern.begin(), pattern.end(), bench.host.bytes.begin());
         const auto r = bench.execute(
-            bench.command({{3, {encode(copy(sync().signal(1), slot::host, 0, work, 0, 4096)), encode(copy(sync().wait(1), work, 0, slot::host, 65536, 4096))}}}));
+            bench.command({{3,
+                            {encode(copy(sync().signal(1), slot::host, 0, work, 0, 4096)),
+                             encode(copy(sync().wait(1), work, 0, slot::host, 65536, 4096))}}}));
         ASSERT_TRUE(r) << delay << ": " << r.failure().text;
         EXPECT_TRUE(std::equal(pattern.begin(), pattern.end(), bench.host.bytes.begin() + 65536)) << delay;
     }
@@ -114,7 +122,8 @@ TEST(npu_commands, the_driver_can_sleep_without_an_interrupt_to_come) {
 
 TEST(npu_commands, a_command_that_takes_too_long_is_a_timeout_and_can_still_be_waited_for) {
     npu_bench bench;
-    const auto handle = bench.driver->launch(bench.command({{3, {encode(copy({}, slot::host, 0, work, 0, 32768))}}}));
+    const auto handle =
+        bench.driver->launch(bench.command({{3, {encode(copy({}, slot::host, 0, work, 0, 32768))}}}));
     ASSERT_TRUE(handle);
     const auto early = bench.driver->wait(handle.value(), 100);
     ASSERT_FALSE(early);

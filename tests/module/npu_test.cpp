@@ -27,7 +27,8 @@ spec::command product_command(npu_bench& bench) {
     auto load = load_weights(sync().wait(1), f, 8, 8, 16384, 16);
     auto mm = matmul(sync().wait(2).signal(3), f, 32, 8, 0, 16, 0, 8, spec::matmul_swap);
     mm.a.tag_slot = slot::dram;
-    auto act = matrix(spec::opcode::activate, sync().wait(3).signal(4), number_format::fp32, number_format::fp32, 32, 8);
+    auto act = matrix(spec::opcode::activate, sync().wait(3).signal(4), number_format::fp32,
+                      number_format::fp32, 32, 8);
     act.a = at(sums, 0, 32), act.d = at(work, 8192, 32, tensor);
     auto out = copy(sync().wait(4), work, 8192, slot::host, 4096, 1024);
     out.tag_slot = tensor;
@@ -35,7 +36,9 @@ spec::command product_command(npu_bench& bench) {
     keep.tag_slot = tensor;
     return bench.command({{0, {encode(load), encode(mm)}},
                           {1, {encode(act)}},
-                          {3, {encode(first), encode(copy(sync().signal(1), slot::host, 1024, work, 16384, 128)), encode(second)}},
+                          {3,
+                           {encode(first), encode(copy(sync().signal(1), slot::host, 1024, work, 16384, 128)),
+                            encode(second)}},
                           {4, {encode(out), encode(keep)}}});
 }
 
@@ -48,7 +51,8 @@ TEST(npu, a_command_runs_through_every_block_and_its_events_say_so) {
     const auto done = bench.execute(c);
     ASSERT_TRUE(done) << done.failure().text;
     std::vector<std::uint32_t> expected(256), got(256);
-    gemm_reference({a.data(), 16, 32, 8, number_format::bf16}, {w.data(), 16, 8, 8, number_format::bf16}, 8, expected.data(), 8);
+    gemm_reference({a.data(), 16, 32, 8, number_format::bf16}, {w.data(), 16, 8, 8, number_format::bf16}, 8,
+                   expected.data(), 8);
     for (std::uint32_t& e : expected)
         e = e == 0x80000000u ? 0u : e; // the activation adds +0
     std::memcpy(got.data(), bench.host.bytes.data() + 4096, 1024);
@@ -117,7 +121,8 @@ TEST(npu, operands_marked_release_go_at_the_commands_end) {
 
 TEST(npu, a_completion_is_in_memory_before_its_interrupt) {
     npu_bench bench;
-    // Many short commands: if an interrupt overtook its completion, the driver would find nothing and fall back to polling.
+    // Many short commands: if an interrupt overtook its completion, the driver would find nothing and fall
+    // back to polling.
     std::vector<command_handle> handles;
     for (unsigned i = 0; i < 200; ++i)
         handles.push_back(bench.driver->launch(bench.command({{3 + i % 3, {encode(nop({}))}}})).value());

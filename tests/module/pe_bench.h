@@ -1,11 +1,13 @@
 #pragma once
-// Two processors that differ in their array only: kernel and stepped must leave the same bits and the same events.
+// Two processors that differ in their array only: kernel and stepped must leave the same bits and the same
+// events.
 #include "tests/module/device_bench.h"
 
 namespace retrace::test {
 
 struct array_pair {
-    explicit array_pair(const npu_config& c = bench_config()) : kernel(c, kernel_factory(), "kernel"), stepped(c, stepped_factory(), "stepped") {}
+    explicit array_pair(const npu_config& c = bench_config())
+        : kernel(c, kernel_factory(), "kernel"), stepped(c, stepped_factory(), "stepped") {}
 
     template <typename Function>
     void each(Function&& f) {
@@ -21,7 +23,9 @@ struct array_pair {
     void expect_equal() {
         EXPECT_EQ(sorted_lines(kernel.events.text), sorted_lines(stepped.events.text));
         const auto by_engine = [](auto endings) {
-            std::sort(endings.begin(), endings.end(), [](const auto& a, const auto& b) { return std::tie(a.cycle, a.engine) < std::tie(b.cycle, b.engine); });
+            std::sort(endings.begin(), endings.end(), [](const auto& a, const auto& b) {
+                return std::tie(a.cycle, a.engine) < std::tie(b.cycle, b.engine);
+            });
             return endings;
         };
         EXPECT_EQ(by_engine(kernel.endings), by_engine(stepped.endings));
@@ -34,7 +38,8 @@ struct array_pair {
 };
 
 /// load_weights + swapping matmul, `count` times on the same operands: A at 0 [m x k], W at 16 KiB [k x n].
-inline program tiles(const npu_config& c, number_format f, unsigned m, unsigned k, unsigned n, unsigned count) {
+inline program tiles(const npu_config& c, number_format f, unsigned m, unsigned k, unsigned n,
+                     unsigned count) {
     program p;
     for (unsigned i = 0; i < count; ++i) {
         p.push_back(encode(load_weights({}, f, k, n, 16384, n * bytes_of(f))));
@@ -43,7 +48,8 @@ inline program tiles(const npu_config& c, number_format f, unsigned m, unsigned 
     return p;
 }
 
-inline void put_operands(device_bench& b, number_format f, unsigned m, unsigned k, unsigned n, unsigned seed = 1) {
+inline void put_operands(device_bench& b, number_format f, unsigned m, unsigned k, unsigned n,
+                         unsigned seed = 1) {
     b.put(b.buffer_memory, 0, random_matrix(f, m * k, seed));
     b.put(b.buffer_memory, 16384, random_matrix(f, k * n, seed + 1));
 }

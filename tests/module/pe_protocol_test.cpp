@@ -8,7 +8,9 @@ constexpr unsigned pe = spec::engine_pe;
 constexpr number_format bf16 = number_format::bf16;
 using spec::engine_fault;
 
-spec::matrix_instruction load(unsigned k = 8, unsigned n = 8) { return load_weights({}, bf16, k, n, 16384, n * 2); }
+spec::matrix_instruction load(unsigned k = 8, unsigned n = 8) {
+    return load_weights({}, bf16, k, n, 16384, n * 2);
+}
 spec::matrix_instruction product(unsigned m, unsigned k, unsigned flags, std::uint32_t row = 0) {
     return matmul({}, bf16, m, k, 0, k * 2, row, 8, flags);
 }
@@ -51,21 +53,24 @@ TEST_F(pe_protocol, a_contraction_that_does_not_match_the_weights_is_a_fault) {
 
 TEST_F(pe_protocol, streams_in_flight_at_a_fault_end_quietly) {
     expect_in_order();
-    const auto e = execute({encode(load()), encode(product(4, 8, swap)), encode(load(5, 8)), encode(product(4, 8, swap))});
+    const auto e = execute(
+        {encode(load()), encode(product(4, 8, swap)), encode(load(5, 8)), encode(product(4, 8, swap))});
     EXPECT_EQ(e.fault, engine_fault::array_protocol);
     EXPECT_EQ(e.pc, 3u);
     expect_in_order();
 }
 
 TEST_F(pe_protocol, integer_weights_need_integer_operands) {
-    const auto e = execute({encode(load_weights({}, number_format::int8, 8, 8, 16384, 8)), encode(product(4, 8, swap))});
+    const auto e =
+        execute({encode(load_weights({}, number_format::int8, 8, 8, 16384, 8)), encode(product(4, 8, swap))});
     EXPECT_EQ(e.fault, engine_fault::array_protocol);
     expect_in_order();
 }
 
 TEST_F(pe_protocol, a_swap_without_a_load_is_a_fault_and_no_hang) {
     EXPECT_EQ(execute({encode(product(4, 8, swap)), encode(load())}).fault, engine_fault::array_protocol);
-    EXPECT_EQ(execute({encode(load()), encode(product(4, 8, swap)), encode(product(4, 8, swap))}).fault, engine_fault::array_protocol);
+    EXPECT_EQ(execute({encode(load()), encode(product(4, 8, swap)), encode(product(4, 8, swap))}).fault,
+              engine_fault::array_protocol);
     expect_in_order();
 }
 
@@ -78,18 +83,22 @@ TEST_F(pe_protocol, weights_of_an_earlier_command_are_not_there) {
 }
 
 TEST_F(pe_protocol, weights_stay_for_further_streams) {
-    ASSERT_EQ(execute({encode(load()), encode(product(16, 8, swap)), encode(product(16, 8, 0, 16))}).fault, engine_fault::none);
+    ASSERT_EQ(execute({encode(load()), encode(product(16, 8, swap)), encode(product(16, 8, 0, 16))}).fault,
+              engine_fault::none);
     const auto both = pair.kernel.words(pair.kernel.psum_memory, 0, 256);
-    EXPECT_TRUE(std::equal(both.begin(), both.begin() + 128, both.begin() + 128)); // the same sixteen rows twice
+    EXPECT_TRUE(
+        std::equal(both.begin(), both.begin() + 128, both.begin() + 128)); // the same sixteen rows twice
     pair.expect_equal();
 }
 
 TEST_F(pe_protocol, up_to_three_loads_may_run_ahead) {
-    ASSERT_EQ(execute({encode(load()), encode(load()), encode(load()), encode(product(4, 8, swap)), encode(product(4, 8, swap)),
-                       encode(product(4, 8, swap))}).fault,
+    ASSERT_EQ(execute({encode(load()), encode(load()), encode(load()), encode(product(4, 8, swap)),
+                       encode(product(4, 8, swap)), encode(product(4, 8, swap))})
+                  .fault,
               engine_fault::none);
     pair.expect_equal();
-    const auto e = execute({encode(load()), encode(load()), encode(load()), encode(load()), encode(product(4, 8, swap))});
+    const auto e = execute(
+        {encode(load()), encode(load()), encode(load()), encode(load()), encode(product(4, 8, swap))});
     EXPECT_EQ(e.fault, engine_fault::array_protocol); // it could never end
     EXPECT_EQ(e.pc, 3u);
     expect_in_order();
@@ -100,7 +109,8 @@ TEST_F(pe_protocol, a_load_that_no_stream_takes_does_not_reach_the_next_program)
     for (const unsigned k : {3u, 8u}) {
         EXPECT_EQ(execute({encode(load(k, 8))}).fault, engine_fault::none);
         expect_in_order();
-        EXPECT_EQ(execute({encode(load()), encode(product(4, 8, swap)), encode(load(k, 8))}).fault, engine_fault::none);
+        EXPECT_EQ(execute({encode(load()), encode(product(4, 8, swap)), encode(load(k, 8))}).fault,
+                  engine_fault::none);
         expect_in_order();
     }
 }
@@ -123,12 +133,15 @@ TEST_F(pe_protocol, shapes_and_formats_that_do_not_fit_are_refused) {
     EXPECT_EQ(fault(load(), [](auto& i) { i.a.slot = beyond, i.a.offset = 0; }), engine_fault::bus_error);
     EXPECT_EQ(fault(load(), [](auto& i) { i.a.offset = 65536 - 127; }), engine_fault::out_of_bounds);
     EXPECT_EQ(fault(load(), [](auto& i) { i.flags = 1; }), engine_fault::reserved_bits);
-    EXPECT_EQ(fault(product(4, 8, swap), [](auto& i) { i.columns = 9, i.a.pitch = 18; }), engine_fault::bad_shape);
+    EXPECT_EQ(fault(product(4, 8, swap), [](auto& i) { i.columns = 9, i.a.pitch = 18; }),
+              engine_fault::bad_shape);
     EXPECT_EQ(fault(product(4, 8, swap), [](auto& i) { i.d.pitch = 64; }), engine_fault::bad_shape);
     EXPECT_EQ(fault(product(4, 8, swap), [](auto& i) { i.d.offset = 4; }), engine_fault::bad_shape);
     EXPECT_EQ(fault(product(4, 8, swap), [](auto& i) { i.d.slot = work; }), engine_fault::bad_slot);
-    EXPECT_EQ(fault(product(4, 8, swap), [](auto& i) { i.d.slot = beyond_psum, i.d.offset = 256 - 32; }), engine_fault::bus_error);
-    EXPECT_EQ(fault(product(4, 8, swap), [](auto& i) { i.d.offset = 4 * 32 * 32 - 96; }), engine_fault::out_of_bounds);
+    EXPECT_EQ(fault(product(4, 8, swap), [](auto& i) { i.d.slot = beyond_psum, i.d.offset = 256 - 32; }),
+              engine_fault::bus_error);
+    EXPECT_EQ(fault(product(4, 8, swap), [](auto& i) { i.d.offset = 4 * 32 * 32 - 96; }),
+              engine_fault::out_of_bounds);
     expect_in_order();
 }
 
@@ -159,7 +172,9 @@ TEST_F(pe_protocol, aborts_at_every_moment_leave_the_array_usable) {
 }
 
 TEST_F(pe_protocol, nothing_lands_after_an_abort) {
-    pair.each([&](device_bench& b) { b.start(pe, {encode(load()), encode(product(32, 8, swap)), encode(product(32, 8, 0, 32))}); });
+    pair.each([&](device_bench& b) {
+        b.start(pe, {encode(load()), encode(product(32, 8, swap)), encode(product(32, 8, 0, 32))});
+    });
     pair.kernel.pass(75); // sums of the first stream are on their way
     pair.each([](device_bench& b) { b.pe.abort(); });
     const std::string before = pair.kernel.events.text;
@@ -176,8 +191,9 @@ TEST(pe_serial_protocol, one_weight_register_runs_any_order_of_loads_and_streams
     array_pair pair(c);
     pair.each([](device_bench& b) {
         put_operands(b, bf16, 32, 8, 8);
-        b.start(pe, {encode(load()), encode(product(4, 8, swap)), encode(product(4, 8, 0, 4)), encode(load()), encode(load()),
-                     encode(product(4, 8, swap)), encode(product(4, 8, swap)), encode(product(4, 8, 0))});
+        b.start(pe, {encode(load()), encode(product(4, 8, swap)), encode(product(4, 8, 0, 4)), encode(load()),
+                     encode(load()), encode(product(4, 8, swap)), encode(product(4, 8, swap)),
+                     encode(product(4, 8, 0))});
     });
     pair.run();
     pair.expect_equal();

@@ -1,5 +1,5 @@
-// Random products, tiled as a compiler would, with other engines in the way: kernel and stepped agree in every bit and cycle, and both
-// with the scalar reference.
+// Random products, tiled as a compiler would, with other engines in the way: kernel and stepped agree in
+// every bit and cycle, and both with the scalar reference.
 #include <random>
 
 #include "tests/module/pe_bench.h"
@@ -15,19 +15,24 @@ struct shape {
     number_format f;
 };
 
-/// Random orders and distances of tiles: for every column panel its k tiles ascending, blocks of rows, banks rotating.
+/// Random orders and distances of tiles: for every column panel its k tiles ascending, blocks of rows, banks
+/// rotating.
 program product_program(std::mt19937& engine, const npu_config& c, const shape& s) {
     program p;
     const unsigned R = c.array.rows, C = c.array.columns, bytes = bytes_of(s.f);
-    const unsigned block = 1 + engine() % c.psum.rows, panels = (s.n + C - 1) / C, rows_per_panel = (s.m + 7) / 8 * 8;
+    const unsigned block = 1 + engine() % c.psum.rows, panels = (s.n + C - 1) / C,
+                   rows_per_panel = (s.m + 7) / 8 * 8;
     for (unsigned panel = 0; panel < panels; ++panel) {
         const unsigned columns = std::min(C, s.n - panel * C);
         for (unsigned k0 = 0; k0 < s.k; k0 += R) {
             const unsigned depth = std::min(R, s.k - k0);
-            p.push_back(encode(load_weights({}, s.f, depth, columns, 16384 + (k0 * s.n + panel * C) * bytes, s.n * bytes)));
+            p.push_back(encode(
+                load_weights({}, s.f, depth, columns, 16384 + (k0 * s.n + panel * C) * bytes, s.n * bytes)));
             for (unsigned m0 = 0; m0 < s.m; m0 += block)
-                p.push_back(encode(matmul({}, s.f, std::min(block, s.m - m0), depth, (m0 * s.k + k0) * bytes, s.k * bytes,
-                                          panel * rows_per_panel + m0, C, (m0 == 0 ? spec::matmul_swap : 0) | (k0 ? spec::matmul_accumulate : 0))));
+                p.push_back(
+                    encode(matmul({}, s.f, std::min(block, s.m - m0), depth, (m0 * s.k + k0) * bytes,
+                                  s.k * bytes, panel * rows_per_panel + m0, C,
+                                  (m0 == 0 ? spec::matmul_swap : 0) | (k0 ? spec::matmul_accumulate : 0))));
             if (engine() % 4 == 0)
                 p.push_back(encode(nop({})));
         }
@@ -45,7 +50,8 @@ void random_products(const npu_config& c, unsigned seed) {
         s.k = 1 + engine() % (3 * R);
         s.n = 1 + engine() % (2 * C);
         s.m = 1 + engine() % 40;
-        const auto a = random_matrix(s.f, s.m * s.k, seed + trial), w = random_matrix(s.f, s.k * s.n, seed + trial + 1000);
+        const auto a = random_matrix(s.f, s.m * s.k, seed + trial),
+                   w = random_matrix(s.f, s.k * s.n, seed + trial + 1000);
         const program p = product_program(engine, c, s);
         const unsigned noise = engine() % 3, noise_rows = 1 + engine() % 30;
         pair.each([&](device_bench& b) {
@@ -57,7 +63,8 @@ void random_products(const npu_config& c, unsigned seed) {
             program copies, sums_of_rows;
             for (unsigned i = 0; i < 12 * noise; ++i) {
                 copies.push_back(encode(copy({}, work, (i % 2) * 16384, slot::dram, 0, 2048)));
-                auto r = matrix(spec::opcode::reduce_rows, {}, number_format::int8, number_format::fp32, noise_rows, 16);
+                auto r = matrix(spec::opcode::reduce_rows, {}, number_format::int8, number_format::fp32,
+                                noise_rows, 16);
                 r.a = at(work, i % 3 ? 0 : 16384, 16);
                 r.d = at(work, 49152, 4);
                 sums_of_rows.push_back(encode(r));
@@ -72,11 +79,14 @@ void random_products(const npu_config& c, unsigned seed) {
         });
         pair.expect_equal();
         std::vector<std::uint32_t> expected(s.m * s.n);
-        gemm_reference({a.data(), s.k * bytes_of(s.f), s.m, s.k, s.f}, {w.data(), s.n * bytes_of(s.f), s.k, s.n, s.f}, R, expected.data(), s.n);
+        gemm_reference({a.data(), s.k * bytes_of(s.f), s.m, s.k, s.f},
+                       {w.data(), s.n * bytes_of(s.f), s.k, s.n, s.f}, R, expected.data(), s.n);
         const unsigned rows_per_panel = (s.m + 7) / 8 * 8;
         for (unsigned i = 0; i < s.m; ++i)
             for (unsigned j = 0; j < s.n; ++j)
-                ASSERT_EQ(pair.kernel.words(pair.kernel.psum_memory, ((j / C * rows_per_panel + i) * C + j % C) * 4, 1)[0], expected[i * s.n + j])
+                ASSERT_EQ(pair.kernel.words(pair.kernel.psum_memory,
+                                            ((j / C * rows_per_panel + i) * C + j % C) * 4, 1)[0],
+                          expected[i * s.n + j])
                     << name_of(s.f) << " " << s.m << "x" << s.k << "x" << s.n << " at " << i << "," << j;
         pair.each([](device_bench& b) { b.endings.clear(); });
         if (testing::Test::HasFailure())

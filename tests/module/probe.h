@@ -23,7 +23,8 @@ public:
     memory_access access;
     bool done = false;
 
-    tlm::tlm_response_status transfer(tlm::tlm_command command, std::uint64_t address, std::vector<std::byte>& data) {
+    tlm::tlm_response_status transfer(tlm::tlm_command command, std::uint64_t address,
+                                      std::vector<std::byte>& data) {
         access.set(command, address, data.data(), static_cast<std::uint32_t>(data.size()));
         access.transport(socket);
         return access.payload.get_response_status();

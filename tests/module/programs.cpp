@@ -21,7 +21,8 @@ Layout with_header(spec::opcode opcode, const sync& s) {
     Layout i;
     i.opcode = static_cast<std::uint8_t>(opcode);
     i.wait0 = s.wait0, i.wait0_count = s.wait0_count, i.wait1 = s.wait1, i.wait1_count = s.wait1_count;
-    i.signal0 = s.signal0, i.signal0_count = s.signal0_count, i.signal1 = s.signal1, i.signal1_count = s.signal1_count;
+    i.signal0 = s.signal0, i.signal0_count = s.signal0_count, i.signal1 = s.signal1,
+    i.signal1_count = s.signal1_count;
     return i;
 }
 
@@ -36,7 +37,8 @@ spec::memory_operand at(unsigned slot, std::uint32_t offset, std::uint32_t pitch
     return m;
 }
 
-spec::matrix_instruction matrix(spec::opcode opcode, const sync& s, number_format from, number_format to, unsigned rows, unsigned columns) {
+spec::matrix_instruction matrix(spec::opcode opcode, const sync& s, number_format from, number_format to,
+                                unsigned rows, unsigned columns) {
     auto i = with_header<spec::matrix_instruction>(opcode, s);
     i.source_format = static_cast<std::uint8_t>(from);
     i.result_format = static_cast<std::uint8_t>(to);
@@ -46,23 +48,27 @@ spec::matrix_instruction matrix(spec::opcode opcode, const sync& s, number_forma
     return i;
 }
 
-spec::matrix_instruction load_weights(const sync& s, number_format f, unsigned k, unsigned n, std::uint32_t offset, std::uint32_t pitch) {
+spec::matrix_instruction load_weights(const sync& s, number_format f, unsigned k, unsigned n,
+                                      std::uint32_t offset, std::uint32_t pitch) {
     auto i = matrix(spec::opcode::load_weights, s, f, number_format::fp32, k, n);
     i.a = at(work, offset, pitch);
     return i;
 }
 
-spec::matrix_instruction matmul(const sync& s, number_format f, unsigned m, unsigned k, std::uint32_t offset, std::uint32_t pitch,
-                                std::uint32_t psum_row, unsigned array_columns, unsigned flags) {
-    auto i = matrix(spec::opcode::matmul, s, f, f == number_format::int8 ? number_format::int32 : number_format::fp32, m, k);
+spec::matrix_instruction matmul(const sync& s, number_format f, unsigned m, unsigned k, std::uint32_t offset,
+                                std::uint32_t pitch, std::uint32_t psum_row, unsigned array_columns,
+                                unsigned flags) {
+    auto i = matrix(spec::opcode::matmul, s, f,
+                    f == number_format::int8 ? number_format::int32 : number_format::fp32, m, k);
     i.flags = static_cast<std::uint8_t>(flags);
     i.a = at(work, offset, pitch);
     i.d = at(sums, psum_row * array_columns * 4, array_columns * 4);
     return i;
 }
 
-spec::copy_instruction copy(const sync& s, unsigned from, std::uint32_t from_offset, unsigned to, std::uint32_t to_offset, std::uint32_t bytes,
-                            std::uint32_t runs, std::uint32_t from_stride, std::uint32_t to_stride) {
+spec::copy_instruction copy(const sync& s, unsigned from, std::uint32_t from_offset, unsigned to,
+                            std::uint32_t to_offset, std::uint32_t bytes, std::uint32_t runs,
+                            std::uint32_t from_stride, std::uint32_t to_stride) {
     auto i = with_header<spec::copy_instruction>(spec::opcode::copy, s);
     i.source_slot = static_cast<std::uint8_t>(from);
     i.destination_slot = static_cast<std::uint8_t>(to);
@@ -78,6 +84,8 @@ spec::copy_instruction copy(const sync& s, unsigned from, std::uint32_t from_off
     return i;
 }
 
-spec::matrix_instruction nop(const sync& s) { return with_header<spec::matrix_instruction>(spec::opcode::nop, s); }
+spec::matrix_instruction nop(const sync& s) {
+    return with_header<spec::matrix_instruction>(spec::opcode::nop, s);
+}
 
 } // namespace retrace::test

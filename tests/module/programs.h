@@ -31,20 +31,26 @@ enum slot : std::uint8_t {
 
 /// Waits and signals of an instruction.
 struct sync {
-    std::uint8_t wait0 = 0, wait0_count = 0, wait1 = 0, wait1_count = 0, signal0 = 0, signal0_count = 0, signal1 = 0, signal1_count = 0;
+    std::uint8_t wait0 = 0, wait0_count = 0, wait1 = 0, wait1_count = 0, signal0 = 0, signal0_count = 0,
+                 signal1 = 0, signal1_count = 0;
     sync& wait(unsigned s, unsigned n = 1);
     sync& signal(unsigned s, unsigned n = 1);
 };
 
 spec::memory_operand at(unsigned slot, std::uint32_t offset, std::uint32_t pitch, unsigned tag_slot = work);
 
-spec::matrix_instruction matrix(spec::opcode opcode, const sync& s, number_format from, number_format to, unsigned rows, unsigned columns);
-spec::matrix_instruction load_weights(const sync& s, number_format f, unsigned k, unsigned n, std::uint32_t offset, std::uint32_t pitch);
-/// Operands at `offset` of the state buffer; sums to PSUM row `psum_row` of an array with `array_columns` columns.
-spec::matrix_instruction matmul(const sync& s, number_format f, unsigned m, unsigned k, std::uint32_t offset, std::uint32_t pitch,
-                                std::uint32_t psum_row, unsigned array_columns, unsigned flags);
-spec::copy_instruction copy(const sync& s, unsigned from, std::uint32_t from_offset, unsigned to, std::uint32_t to_offset, std::uint32_t bytes,
-                            std::uint32_t runs = 1, std::uint32_t from_stride = 0, std::uint32_t to_stride = 0);
+spec::matrix_instruction matrix(spec::opcode opcode, const sync& s, number_format from, number_format to,
+                                unsigned rows, unsigned columns);
+spec::matrix_instruction load_weights(const sync& s, number_format f, unsigned k, unsigned n,
+                                      std::uint32_t offset, std::uint32_t pitch);
+/// Operands at `offset` of the state buffer; sums to PSUM row `psum_row` of an array with `array_columns`
+/// columns.
+spec::matrix_instruction matmul(const sync& s, number_format f, unsigned m, unsigned k, std::uint32_t offset,
+                                std::uint32_t pitch, std::uint32_t psum_row, unsigned array_columns,
+                                unsigned flags);
+spec::copy_instruction copy(const sync& s, unsigned from, std::uint32_t from_offset, unsigned to,
+                            std::uint32_t to_offset, std::uint32_t bytes, std::uint32_t runs = 1,
+                            std::uint32_t from_stride = 0, std::uint32_t to_stride = 0);
 spec::matrix_instruction nop(const sync& s);
 
 template <typename Layout>

@@ -1,4 +1,5 @@
-// Bits depend on the operation and on the array's rows, never on schedule, array implementation, engines' timing or memories.
+// Bits depend on the operation and on the array's rows, never on schedule, array implementation, engines'
+// timing or memories.
 #include "tests/system/system_bench.h"
 
 namespace retrace::test {
@@ -33,17 +34,21 @@ protected:
 };
 
 TEST_P(bit_identity, over_schedules) {
-    for (const schedule_settings& s : {schedule_settings{schedule_kind::recompute, 1}, schedule_settings{schedule_kind::interval, 2},
-                                       schedule_settings{schedule_kind::interval, 4}, schedule_settings{schedule_kind::interval_overwrite, 2},
-                                       schedule_settings{schedule_kind::interval_overwrite, 3}}) {
+    for (const schedule_settings& s :
+         {schedule_settings{schedule_kind::recompute, 1}, schedule_settings{schedule_kind::interval, 2},
+          schedule_settings{schedule_kind::interval, 4},
+          schedule_settings{schedule_kind::interval_overwrite, 2},
+          schedule_settings{schedule_kind::interval_overwrite, 3}}) {
         small_run run = mixed(GetParam());
         run.schedule = s;
-        EXPECT_NE(expect_same(run, std::string(to_string(s.kind)) + " " + std::to_string(s.interval)).cycles, reference_.cycles);
+        EXPECT_NE(expect_same(run, std::string(to_string(s.kind)) + " " + std::to_string(s.interval)).cycles,
+                  reference_.cycles);
     }
 }
 
 TEST_P(bit_identity, over_array_implementations_with_the_same_cycles) {
-    for (const schedule_settings& s : {schedule_settings{schedule_kind::store_all, 1}, schedule_settings{schedule_kind::recompute, 1}}) {
+    for (const schedule_settings& s :
+         {schedule_settings{schedule_kind::store_all, 1}, schedule_settings{schedule_kind::recompute, 1}}) {
         small_run run = mixed(GetParam());
         run.schedule = s;
         const run_outcome kernel = expect_same(run, "kernel");
@@ -54,11 +59,19 @@ TEST_P(bit_identity, over_array_implementations_with_the_same_cycles) {
 
 TEST_P(bit_identity, over_processors_with_the_same_array_rows) {
     const std::vector<std::vector<std::string>> processors{
-        {"npu.dma.queues=1"}, {"npu.dma.queues=2"}, {"npu.dma.queues=8", "npu.dma.outstanding_chunks=2"},
-        {"npu.device_dram.channels=4"}, {"npu.device_dram.t_rcd=40ns", "npu.device_dram.burst_cycles=9"},
-        {"npu.array.columns=16"}, {"npu.array.weight_registers=1"}, {"npu.psum.banks=2", "npu.psum.rows=16"},
-        {"npu.state_buffer.capacity=32KiB", "npu.state_buffer.banks=4"}, {"npu.vector.lanes=3", "npu.activation.latency_cycles=21"},
-        {"npu.host_link.bandwidth=1GB/s", "npu.host_link.latency=3us"}, {"npu.ideal_memories=true"}, {"npu.clock=300MHz"}};
+        {"npu.dma.queues=1"},
+        {"npu.dma.queues=2"},
+        {"npu.dma.queues=8", "npu.dma.outstanding_chunks=2"},
+        {"npu.device_dram.channels=4"},
+        {"npu.device_dram.t_rcd=40ns", "npu.device_dram.burst_cycles=9"},
+        {"npu.array.columns=16"},
+        {"npu.array.weight_registers=1"},
+        {"npu.psum.banks=2", "npu.psum.rows=16"},
+        {"npu.state_buffer.capacity=32KiB", "npu.state_buffer.banks=4"},
+        {"npu.vector.lanes=3", "npu.activation.latency_cycles=21"},
+        {"npu.host_link.bandwidth=1GB/s", "npu.host_link.latency=3us"},
+        {"npu.ideal_memories=true"},
+        {"npu.clock=300MHz"}};
     for (const std::vector<std::string>& overrides : processors) {
         small_run run = mixed(GetParam());
         run.schedule = {schedule_kind::recompute, 1};
@@ -70,8 +83,12 @@ TEST_P(bit_identity, over_processors_with_the_same_array_rows) {
     run.overrides = {"npu.array.rows=8"};
     expect_same(run, "preset small with 8 rows");
     run.preset = "large";
-    run.overrides = {"npu.array.rows=8", "npu.device_dram.capacity=64MiB", "npu.device_dram.regions.activations=16MiB",
-                     "npu.device_dram.regions.gradients=8MiB", "npu.device_dram.regions.weights=16MiB", "npu.device_dram.regions.programs=8MiB"};
+    run.overrides = {"npu.array.rows=8",
+                     "npu.device_dram.capacity=64MiB",
+                     "npu.device_dram.regions.activations=16MiB",
+                     "npu.device_dram.regions.gradients=8MiB",
+                     "npu.device_dram.regions.weights=16MiB",
+                     "npu.device_dram.regions.programs=8MiB"};
     expect_same(run, "preset large with 8 rows");
 }
 

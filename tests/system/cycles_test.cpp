@@ -1,5 +1,5 @@
-// Golden cycle counts. A change of cycles.json's numbers fails until it was looked at: `./retrace test --accept` (RETRACE_ACCEPT=1) prints
-// the differences and writes the file anew.
+// Golden cycle counts. A change of cycles.json's numbers fails until it was looked at: `./retrace test
+// --accept` (RETRACE_ACCEPT=1) prints the differences and writes the file anew.
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -31,7 +31,8 @@ std::map<std::string, std::uint64_t> cycles_of_example(const example& e) {
         try {
             std::vector<std::string> overrides = e.overrides;
             overrides.insert(overrides.end(), {"training.epochs=null", "training.steps=2"});
-            const loaded_config loaded = load_config(std::string(RETRACE_SOURCE_FOLDER) + "/examples/" + e.config, overrides);
+            const loaded_config loaded =
+                load_config(std::string(RETRACE_SOURCE_FOLDER) + "/examples/" + e.config, overrides);
             const plan p = retrace::plan_of(loaded.config);
             training_run run(loaded.config, p, nullptr);
             run.execute({});
@@ -53,15 +54,18 @@ counts measure() {
     counts all;
     for (const example& e : examples)
         all[std::string("examples/") + e.config] = cycles_of_example(e);
-    for (const schedule_settings& s : {schedule_settings{schedule_kind::store_all, 1}, schedule_settings{schedule_kind::recompute, 1},
-                                       schedule_settings{schedule_kind::interval, 2}, schedule_settings{schedule_kind::interval_overwrite, 2}})
+    for (const schedule_settings& s :
+         {schedule_settings{schedule_kind::store_all, 1}, schedule_settings{schedule_kind::recompute, 1},
+          schedule_settings{schedule_kind::interval, 2},
+          schedule_settings{schedule_kind::interval_overwrite, 2}})
         for (const operand_format format : {operand_format::bf16, operand_format::fp32}) {
             small_run run;
             run.schedule = s;
             run.operands = format;
             const run_outcome outcome = execute(run);
             EXPECT_EQ(outcome.error, "");
-            all[std::string("six layers of 16, tiny, ") + to_string(s.kind) + ", " + to_string(format)] = {{"total", outcome.cycles}};
+            all[std::string("six layers of 16, tiny, ") + to_string(s.kind) + ", " + to_string(format)] = {
+                {"total", outcome.cycles}};
         }
     return all;
 }
@@ -89,7 +93,8 @@ TEST(golden_cycles, are_those_of_the_file) {
         const auto text = [](const counts& c, counts::const_iterator at) {
             return at == c.end() ? std::string("nothing") : nlohmann::json(at->second).dump();
         };
-        std::cout << run << ": " << text(golden, was) << " in " << RETRACE_CYCLES_FILE << ", " << text(measured, is) << " now\n";
+        std::cout << run << ": " << text(golden, was) << " in " << RETRACE_CYCLES_FILE << ", "
+                  << text(measured, is) << " now\n";
     }
     const char* accept = std::getenv("RETRACE_ACCEPT");
     if (differences != 0 && accept && std::string(accept) == "1" && !HasFailure()) {

@@ -28,8 +28,9 @@ int run_program(std::vector<std::string> arguments) {
 }
 
 int train_digits(const std::string& out) {
-    return run_program({"train", std::string(RETRACE_SOURCE_FOLDER) + "/examples/digits/recompute.yaml", "--set", "training.epochs=null", "--set",
-                        "training.steps=3", "--set", "data.test_rows=200", "--quiet", "--out", out});
+    return run_program({"train", std::string(RETRACE_SOURCE_FOLDER) + "/examples/digits/recompute.yaml",
+                        "--set", "training.epochs=null", "--set", "training.steps=3", "--set",
+                        "data.test_rows=200", "--quiet", "--out", out});
 }
 
 std::string text_of(const std::string& file) {
@@ -50,9 +51,11 @@ TEST(program, two_runs_write_the_same_files) {
         EXPECT_FALSE(first.empty());
         EXPECT_TRUE(first == text_of(b + name)) << name << " differs";
     }
-    nlohmann::json first = nlohmann::json::parse(text_of(a + "/summary.json")), second = nlohmann::json::parse(text_of(b + "/summary.json"));
+    nlohmann::json first = nlohmann::json::parse(text_of(a + "/summary.json")),
+                   second = nlohmann::json::parse(text_of(b + "/summary.json"));
     for (nlohmann::json* summary : {&first, &second})
-        for (const char* time : {"wall_seconds", "cpu_seconds", "simulated_cycles_per_cpu_second", "macs_per_cpu_second"})
+        for (const char* time :
+             {"wall_seconds", "cpu_seconds", "simulated_cycles_per_cpu_second", "macs_per_cpu_second"})
             EXPECT_EQ(summary->at("run").erase(time), 1u) << time;
     EXPECT_EQ(first.dump(), second.dump());
 }
@@ -66,6 +69,8 @@ TEST(program, the_digits_example_proves_its_schedule) {
     EXPECT_TRUE(expectations.small_activations); // its region holds less than the input and two outputs
     EXPECT_EQ(expectations.executions, 45u);
     EXPECT_EQ(failed_checks(out + "/events.sqlite", expectations), std::vector<std::string>{});
+    EXPECT_EQ(run_program({"prove", out}), 0);
+    EXPECT_EQ(run_program({"prove", folder.file("nothing")}), 2);
 }
 
 } // namespace

@@ -1,4 +1,5 @@
-// Training on the device against golden vectors that PyTorch made (tests/golden): losses, gradients and weights.
+// Training on the device against golden vectors that PyTorch made (tests/golden): losses, gradients and
+// weights.
 #include "tests/golden/golden.h"
 #include "tests/system/system_bench.h"
 
@@ -23,7 +24,8 @@ void meet(const golden_case& c) {
     run.operands = c.operands;
     run.schedule = c.schedule;
     run.preset = c.preset;
-    const sgd_options optimizer{{expected.number("rate"), rate_decay::constant, 0}, expected.number("momentum"), 0.0f};
+    const sgd_options optimizer{
+        {expected.number("rate"), rate_decay::constant, 0}, expected.number("momentum"), 0.0f};
     system_under_test system(run, optimizer);
     trainer& host = system.host();
 
@@ -43,7 +45,8 @@ void meet(const golden_case& c) {
     ASSERT_EQ(expected.steps(), 3u);
     for (std::uint32_t s = 0; s < expected.steps(); ++s) {
         const std::string step = "step" + std::to_string(s) + "/";
-        const double loss = host.train(s + 1, expected.at(step + "inputs").values, expected.at(step + "targets").values).loss;
+        const double loss =
+            host.train(s + 1, expected.at(step + "inputs").values, expected.at(step + "targets").values).loss;
         const double wanted = expected.at(step + "loss").values.at(0);
         EXPECT_NEAR(loss, wanted, tolerance * wanted) << step;
         for (std::size_t k = 1; k <= layers; ++k) {
@@ -72,15 +75,21 @@ constexpr auto fp32 = operand_format::fp32, bf16 = operand_format::bf16;
 
 INSTANTIATE_TEST_SUITE_P(
     cases, golden_vectors,
-    testing::Values(golden_case{"tails6", fp32, {schedule_kind::store_all, 1}, "tiny"}, golden_case{"tails6", bf16, {schedule_kind::store_all, 1}, "tiny"},
-                    golden_case{"tails6", fp32, {schedule_kind::recompute, 1}, "small"}, golden_case{"tails6", bf16, {schedule_kind::interval, 2}, "small"},
-                    golden_case{"chain6", fp32, {schedule_kind::store_all, 1}, "small"}, golden_case{"chain6", bf16, {schedule_kind::store_all, 1}, "small"},
-                    golden_case{"chain6", fp32, {schedule_kind::interval, 2}, "tiny"}, golden_case{"chain6", bf16, {schedule_kind::recompute, 1}, "tiny"},
-                    golden_case{"chain12", fp32, {schedule_kind::recompute, 1}, "small"}, golden_case{"chain12", bf16, {schedule_kind::store_all, 1}, "tiny"},
+    testing::Values(golden_case{"tails6", fp32, {schedule_kind::store_all, 1}, "tiny"},
+                    golden_case{"tails6", bf16, {schedule_kind::store_all, 1}, "tiny"},
+                    golden_case{"tails6", fp32, {schedule_kind::recompute, 1}, "small"},
+                    golden_case{"tails6", bf16, {schedule_kind::interval, 2}, "small"},
+                    golden_case{"chain6", fp32, {schedule_kind::store_all, 1}, "small"},
+                    golden_case{"chain6", bf16, {schedule_kind::store_all, 1}, "small"},
+                    golden_case{"chain6", fp32, {schedule_kind::interval, 2}, "tiny"},
+                    golden_case{"chain6", bf16, {schedule_kind::recompute, 1}, "tiny"},
+                    golden_case{"chain12", fp32, {schedule_kind::recompute, 1}, "small"},
+                    golden_case{"chain12", bf16, {schedule_kind::store_all, 1}, "tiny"},
                     golden_case{"chain12", fp32, {schedule_kind::interval_overwrite, 4}, "tiny"},
                     golden_case{"chain12", bf16, {schedule_kind::interval_overwrite, 3}, "small"}),
     [](const auto& info) {
-        return std::string(info.param.name) + "_" + to_string(info.param.operands) + "_" + to_string(info.param.schedule.kind) + "_" + info.param.preset;
+        return std::string(info.param.name) + "_" + to_string(info.param.operands) + "_" +
+               to_string(info.param.schedule.kind) + "_" + info.param.preset;
     });
 
 } // namespace

@@ -29,6 +29,12 @@ scratch_folder::~scratch_folder() {
     std::filesystem::remove_all(path_, ignored);
 }
 
+small_run six_layers(schedule_kind kind, std::size_t spacing) {
+    small_run run;
+    run.schedule = {kind, spacing};
+    return run;
+}
+
 npu_config processor_of(const small_run& run) { return load_npu(run.preset, run.overrides); }
 
 plan plan_of(const small_run& run) {
@@ -119,10 +125,13 @@ nlohmann::json run_here(const small_run& run) {
         out["peaks"] = peaks;
         out["stale_reads"] = stale;
         const plan_peaks& p = system.planned().peaks;
-        out["planned"] = std::map<std::string, std::uint64_t>{
-            {"activations", p.activations.peak_bytes}, {"gradients", p.gradients.peak_bytes},     {"weights", p.weights.peak_bytes},
-            {"programs", p.programs.peak_bytes},       {"device_dram", p.device_dram.peak_bytes}, {"state_buffer", p.state_buffer.peak_bytes},
-            {"psum", p.psum.peak_bytes}};
+        out["planned"] = std::map<std::string, std::uint64_t>{{"activations", p.activations.peak_bytes},
+                                                              {"gradients", p.gradients.peak_bytes},
+                                                              {"weights", p.weights.peak_bytes},
+                                                              {"programs", p.programs.peak_bytes},
+                                                              {"device_dram", p.device_dram.peak_bytes},
+                                                              {"state_buffer", p.state_buffer.peak_bytes},
+                                                              {"psum", p.psum.peak_bytes}};
     } catch (const std::exception& e) {
         out["error"] = e.what();
     }
@@ -162,12 +171,14 @@ std::string in_child(const std::function<std::string()>& body) {
     close(ends[0]);
     int status = 0;
     waitpid(child, &status, 0);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "the run's process ended with status " << status;
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        << "the run's process ended with status " << status;
     return text;
 }
 
 run_outcome execute(const small_run& run) {
-    const nlohmann::json j = nlohmann::json::parse(in_child([&] { return run_here(run).dump(); }), nullptr, false);
+    const nlohmann::json j =
+        nlohmann::json::parse(in_child([&] { return run_here(run).dump(); }), nullptr, false);
     run_outcome outcome;
     if (j.is_discarded())
         outcome.error = "the run's process said nothing";
@@ -185,7 +196,8 @@ run_outcome execute(const small_run& run) {
     return outcome;
 }
 
-std::vector<std::string> failed_after(small_run run, const std::function<void(wrong_schedule&)>& edit, int more) {
+std::vector<std::string> failed_after(small_run run, const std::function<void(wrong_schedule&)>& edit,
+                                      int more) {
     const scratch_folder folder;
     run.log = folder.file("events.sqlite");
     run.edit_plan = [&](plan& p) {
@@ -204,7 +216,8 @@ std::vector<std::string> failed_checks(const std::string& log, const proof_expec
     for (const proof_result& r : prove(log, expectations)) {
         if (!r.failed())
             continue;
-        failed.push_back(std::string(r.check->name) + (r.outcome == proof_outcome::nothing_to_check ? ": nothing to check" : ""));
+        failed.push_back(std::string(r.check->name) +
+                         (r.outcome == proof_outcome::nothing_to_check ? ": nothing to check" : ""));
         std::cout << failed.back() << " (" << r.violations << " of " << r.looked_at << ")\n";
         for (const std::string& row : r.examples)
             std::cout << "    " << row << '\n';

@@ -38,7 +38,7 @@ struct small_run {
     std::vector<std::string> overrides; ///< npu.KEY=VALUE
     std::uint32_t steps = 2;
     std::vector<std::uint32_t> tile_steps{1};
-    std::string log;                    ///< event log to write; empty: none
+    std::string log; ///< event log to write; empty: none
     std::uint64_t seed = 7;
     // How a schedule is made wrong: on the plan, before programs are loaded, and on the commands of a step.
     std::function<void(plan&)> edit_plan;
@@ -46,6 +46,9 @@ struct small_run {
 
     std::size_t layers() const { return widths.size() - 1; }
 };
+
+/// Six layers, five of 16 and one of 10.
+small_run six_layers(schedule_kind kind, std::size_t spacing = 1);
 
 /// The run's processor and its plan (edited).
 npu_config processor_of(const small_run& run);
@@ -55,7 +58,8 @@ proof_expectations expectations_of(const small_run& run);
 /// A device with a trainer on it. One per process.
 class system_under_test {
 public:
-    explicit system_under_test(const small_run& run, const sgd_options& optimizer = {{0.05f, rate_decay::constant, 0}, 0.9f, 0.0f});
+    explicit system_under_test(const small_run& run,
+                               const sgd_options& optimizer = {{0.05f, rate_decay::constant, 0}, 0.9f, 0.0f});
 
     trainer& host() { return *trainer_; }
     simulated_port& platform() { return *port_; }
@@ -74,9 +78,9 @@ private:
 };
 
 struct run_outcome {
-    std::string error;                 ///< what() of what ended the run, if anything did
+    std::string error; ///< what() of what ended the run, if anything did
     std::vector<double> losses;
-    std::string weights;               ///< SHA-256 of all weights and biases
+    std::string weights; ///< SHA-256 of all weights and biases
     std::uint64_t cycles = 0;
     std::map<std::string, std::uint64_t> peaks, planned; ///< bytes by memory
     std::uint64_t stale_reads = 0;
@@ -85,14 +89,18 @@ struct run_outcome {
 /// Runs it in a process of its own.
 run_outcome execute(const small_run& run);
 
-/// `body` in a process of its own; what it returns. A failed expectation there, or a crash, fails the test here.
+/// `body` in a process of its own; what it returns. A failed expectation there, or a crash, fails the test
+/// here.
 std::string in_child(const std::function<std::string()>& body);
 
-/// Names of the checks that fail ("name" or "name: nothing to check"), with their rows added to the test's output.
+/// Names of the checks that fail ("name" or "name: nothing to check"), with their rows added to the test's
+/// output.
 std::vector<std::string> failed_checks(const std::string& log, const proof_expectations& expectations);
 
 class wrong_schedule;
-/// The checks that fail in a run of the schedule that `edit` has made wrong; `more` executions of F are expected than without it.
-std::vector<std::string> failed_after(small_run run, const std::function<void(wrong_schedule&)>& edit, int more = 0);
+/// The checks that fail in a run of the schedule that `edit` has made wrong; `more` executions of F are
+/// expected than without it.
+std::vector<std::string> failed_after(small_run run, const std::function<void(wrong_schedule&)>& edit,
+                                      int more = 0);
 
 } // namespace retrace::test

@@ -7,7 +7,9 @@ namespace retrace::test {
 
 namespace {
 
-bool is_upload(const schedule_operation& op) { return op.kind == step_kind::upload_weights || op.kind == step_kind::upload_input; }
+bool is_upload(const schedule_operation& op) {
+    return op.kind == step_kind::upload_weights || op.kind == step_kind::upload_input;
+}
 
 void add_wait(std::vector<std::size_t>& waits, std::size_t on, std::size_t instead_of) {
     if (waits.size() == spec::max_waits)
@@ -34,7 +36,8 @@ planned_operand& wrong_schedule::operand(std::size_t i, tensor_id tensor) {
     throw std::logic_error("the command does not name " + to_string(tensor));
 }
 
-void wrong_schedule::for_each_operand(tensor_id tensor, spec::memory_kind memory, const std::function<void(planned_operand&)>& change) {
+void wrong_schedule::for_each_operand(tensor_id tensor, spec::memory_kind memory,
+                                      const std::function<void(planned_operand&)>& change) {
     for (planned_command& c : p_.training.commands)
         for (planned_operand& o : c.operands)
             if (o.tag == tag_of(tensor) && o.memory == memory)
@@ -71,7 +74,8 @@ void wrong_schedule::insert(std::size_t i, schedule_operation operation, planned
             w += w >= i;
     add_wait(operation.waits, before, before);
     list.insert(list.begin() + static_cast<std::ptrdiff_t>(i), std::move(operation));
-    p_.training.commands.insert(p_.training.commands.begin() + static_cast<std::ptrdiff_t>(i), std::move(command));
+    p_.training.commands.insert(p_.training.commands.begin() + static_cast<std::ptrdiff_t>(i),
+                                std::move(command));
     for (std::size_t next = i + 1; next < list.size(); ++next)
         if (!is_upload(list[next])) {
             add_wait(list[next].waits, i, before);
@@ -110,7 +114,8 @@ std::vector<compiler::instruction>& wrong_schedule::program(compiler::compiled_k
     for (compiler::engine_program& p : k.programs)
         if (p.engine == engine)
             return p.code;
-    const auto at = std::find_if(k.programs.begin(), k.programs.end(), [&](const auto& p) { return p.engine > engine; });
+    const auto at =
+        std::find_if(k.programs.begin(), k.programs.end(), [&](const auto& p) { return p.engine > engine; });
     return k.programs.insert(at, {engine, {}})->code;
 }
 
@@ -140,7 +145,8 @@ planned_command wrong_schedule::transfer(planned_operand from, planned_operand t
 
 void wrong_schedule::place_programs() {
     const compiler::memory_region& r = p_.device.region(spec::region_kind::programs);
-    std::uint64_t at = (r.base + spec::program_alignment - 1) / spec::program_alignment * spec::program_alignment;
+    std::uint64_t at =
+        (r.base + spec::program_alignment - 1) / spec::program_alignment * spec::program_alignment;
     p_.program_addresses.clear();
     for (const compiler::compiled_kernel& k : p_.kernels) {
         auto& addresses = p_.program_addresses.emplace_back();

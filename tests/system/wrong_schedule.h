@@ -1,6 +1,6 @@
 #pragma once
-// Makes a plan wrong in one way, so that a test can see which proof notices. Operations and commands stay paired, wait sets keep
-// their meaning, programs are placed again when the editor goes away.
+// Makes a plan wrong in one way, so that a test can see which proof notices. Operations and commands stay
+// paired, wait sets keep their meaning, programs are placed again when the editor goes away.
 #include <cstdint>
 #include <functional>
 
@@ -27,11 +27,13 @@ public:
     /// Operand of a command by tensor (the first).
     planned_operand& operand(std::size_t i, tensor_id tensor);
     /// Every operand of every command of a step that names the tensor in a memory.
-    void for_each_operand(tensor_id tensor, spec::memory_kind memory, const std::function<void(planned_operand&)>& change);
+    void for_each_operand(tensor_id tensor, spec::memory_kind memory,
+                          const std::function<void(planned_operand&)>& change);
 
     /// Takes an operation out; who waited for it waits for the one before it.
     void erase(std::size_t i);
-    /// Puts an operation before the one that stands at i: behind everything before it, ahead of everything after it.
+    /// Puts an operation before the one that stands at i: behind everything before it, ahead of everything
+    /// after it.
     void insert(std::size_t i, schedule_operation operation, planned_command command);
     /// Does what stands at `from` .. `from + count - 1` once more, right behind it.
     void repeat(std::size_t from, std::size_t count);
@@ -66,6 +68,7 @@ private:
 void edit_matrix(compiler::instruction& i, const std::function<void(spec::matrix_instruction&)>& change);
 void edit_copy(compiler::instruction& i, const std::function<void(spec::copy_instruction&)>& change);
 
-constexpr std::uint8_t can_read = compiler::access_read, can_write = compiler::access_write, releases = compiler::access_release;
+constexpr std::uint8_t can_read = compiler::access_read, can_write = compiler::access_write,
+                       releases = compiler::access_release;
 
 } // namespace retrace::test

@@ -1,6 +1,6 @@
 #include "tlm/arbiter/arbiter.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace retrace {
 
@@ -24,9 +24,13 @@ void arbiter::enqueue(request& r) {
 void arbiter::arbitrate() {
     const std::uint64_t cycle = clock_.now();
     batch_.swap(pending_);
-    std::stable_sort(batch_.begin(), batch_.end(), [](const request* a, const request* b) {
+    const auto before = [](const request* a, const request* b) {
         return a->who->id != b->who->id ? a->who->id < b->who->id : a->who->order < b->who->order;
-    });
+    };
+    // A cycle has one request or a few: insertion keeps equal ones in order and allocates nothing.
+    for (std::size_t i = 1; i < batch_.size(); ++i)
+        for (std::size_t j = i; j > 0 && before(batch_[j], batch_[j - 1]); --j)
+            std::swap(batch_[j], batch_[j - 1]);
     for (request* r : batch_) {
         r->resume = r->grant(cycle);
         r->who->wake.notify(clock_.until(r->resume));

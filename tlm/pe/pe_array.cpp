@@ -29,6 +29,10 @@ pe_array::pe_array(const sc_core::sc_module_name& name, backplane& plane, on_chi
                    finished_callback finished)
     : engine(name, spec::engine_pe, plane, std::move(finished)), memories_(memories), shape_(array_config_of(plane.config)), timing_(shape_),
       make_array_(std::move(make_array)), array_(make_array_(shape_)), weight_port_(weight_requester), operand_port_(operand_requester) {
+    load_may_go_ |= swapped_;
+    load_may_go_ |= drained_;
+    stream_may_go_ |= loaded_;
+    stream_may_go_ |= swapped_;
     SC_HAS_PROCESS(pe_array);
     SC_THREAD(load_weights);
     SC_THREAD(stream_rows);
@@ -139,7 +143,7 @@ void pe_array::load_weights() {
         // The shadow registers must have been taken over; with one weight register the array must be empty.
         const bool serial = plane_.config.array.weight_registers == 1;
         while (!op.run->cancelled && (loads_begun_ != swaps_ || (serial && streams_done_ < op.after)))
-            wait(swapped_ | drained_);
+            wait(load_may_go_);
         if (!op.run->cancelled) {
             std::uint64_t earliest = plane_.clock.now();
             if (swaps_ != 0)
@@ -176,7 +180,7 @@ void pe_array::stream_rows() {
         popped_.notify(sc_core::SC_ZERO_TIME);
         const bool swap = op.i.flags & spec::matmul_swap;
         while (!op.run->cancelled && swap && loads_complete_ == swaps_)
-            wait(loaded_ | swapped_);
+            wait(stream_may_go_);
         const std::uint64_t cycles = timing_.next_stream(0, op.format, op.i.rows);
         bool streamed = false;
         if (!op.run->cancelled) {

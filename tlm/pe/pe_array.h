@@ -56,6 +56,7 @@ private:
     std::deque<operation> loads_, streams_;
     std::deque<flight> flights_;
     sc_core::sc_event load_pushed_, stream_pushed_, flight_pushed_, popped_, swapped_, loaded_, drained_;
+    sc_core::sc_event_or_list load_may_go_, stream_may_go_; ///< made once: `a | b` at every wait allocates
     bool broken_ = false;                   ///< a program was cancelled
     run_handle last_run_;
     unsigned loading_ = 0, streaming_ = 0;  ///< loads in the port; streams taken from the queue whose sums have not all landed

@@ -297,6 +297,29 @@ TEST_F(control_registers, refuse_mistakes_of_the_firmware) {
     }
 }
 
+TEST_F(control_registers, refuse_a_context_whose_working_set_lies_outside_its_memory) {
+    boot();
+    const auto begin = [&](auto change) {
+        spec::command c;
+        change(c);
+        std::memcpy(device.memory.data() + 1024, &c, sizeof c);
+        const register_status status = cw(control::context_begin, spec::tcm_base + 1024);
+        if (status == register_status::ok) {
+            cw(control::context_end, 0);
+        }
+        return status;
+    };
+    const std::uint32_t bytes = cr(control::state_buffer_bytes), banks = cr(control::psum_banks);
+    EXPECT_EQ(begin([&](auto& c) { c.work_bytes = bytes, c.psum_count = static_cast<std::uint16_t>(banks); }),
+              register_status::ok);
+    EXPECT_EQ(begin([&](auto& c) { c.work_base = 1, c.work_bytes = bytes; }), register_status::refused);
+    EXPECT_EQ(begin([&](auto& c) { c.work_base = 0xffffffff, c.work_bytes = 2; }), register_status::refused);
+    EXPECT_EQ(begin([&](auto& c) { c.psum_first = 1, c.psum_count = static_cast<std::uint16_t>(banks); }),
+              register_status::refused);
+    EXPECT_EQ(begin([&](auto& c) { c.psum_first = c.psum_count = 0xffff; }), register_status::refused);
+    EXPECT_EQ(begin([](auto& c) { c.operand_count = spec::max_operands + 1; }), register_status::refused);
+}
+
 TEST_F(control_registers, run_one_copy_of_the_mover_at_a_time) {
     boot();
     cw(control::mover_host_low, 0x100), cw(control::mover_host_high, 1),

@@ -12,7 +12,8 @@ using spec::engine_fault;
 using spec::memory_kind;
 using spec::operand_access;
 
-spec::operand slot(memory_kind memory, std::uint64_t base, std::uint32_t bytes, unsigned access, std::uint32_t tag = 0) {
+spec::operand slot(memory_kind memory, std::uint64_t base, std::uint32_t bytes, unsigned access,
+                   std::uint32_t tag = 0) {
     spec::operand o;
     o.base = base;
     o.bytes = bytes;
@@ -41,7 +42,8 @@ protected:
         c.operands[1] = slot(memory_kind::device_dram, 5000, 0xffffffff, 1, 9);
         c.operands[2] = slot(memory_kind::psum, 0, 64, 2, 8);
         c.operands[3] = slot(memory_kind::host, ~std::uint64_t{0} - 10, 100, 3);
-        c.operands[4] = slot(memory_kind::state_buffer, 0, 100, 7); // beyond operand_count: garbage of an earlier command
+        c.operands[4] =
+            slot(memory_kind::state_buffer, 0, 100, 7); // beyond operand_count: garbage of an earlier command
         state.begin(c);
     }
     spec::memory_operand at(unsigned s, std::uint32_t offset, std::uint32_t pitch, unsigned tag = 0) {
@@ -52,7 +54,8 @@ protected:
         m.pitch = pitch;
         return m;
     }
-    engine_error refused(const spec::memory_operand& m, std::uint64_t rows, std::uint64_t row_bytes, operand_access access) {
+    engine_error refused(const spec::memory_operand& m, std::uint64_t rows, std::uint64_t row_bytes,
+                         operand_access access) {
         return fault_of([&] { state.resolve(m, rows, row_bytes, access); });
     }
     context_state state;
@@ -80,8 +83,10 @@ TEST_F(context, the_last_byte_may_touch_the_limit_and_not_pass_it) {
 }
 
 TEST_F(context, large_shapes_do_not_wrap) {
-    EXPECT_EQ(refused(at(1, 0, 0xffffffff), 65535, 4 * 65535, operand_access::read).fault, engine_fault::out_of_bounds);
-    EXPECT_EQ(refused(at(1, 0, 0x10001), 65535, 4, operand_access::read).fault, engine_fault::none); // ends at 0xffff0002
+    EXPECT_EQ(refused(at(1, 0, 0xffffffff), 65535, 4 * 65535, operand_access::read).fault,
+              engine_fault::out_of_bounds);
+    EXPECT_EQ(refused(at(1, 0, 0x10001), 65535, 4, operand_access::read).fault,
+              engine_fault::none); // ends at 0xffff0002
     EXPECT_EQ(refused(at(1, 0, 0x80000000), 3, 4, operand_access::read).fault, engine_fault::out_of_bounds);
     EXPECT_EQ(refused(at(1, 0xfffffff0, 16), 1, 16, operand_access::read).fault, engine_fault::out_of_bounds);
     EXPECT_EQ(refused(at(1, 0xffffffef, 16), 1, 16, operand_access::read).fault, engine_fault::none);

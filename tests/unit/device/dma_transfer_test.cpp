@@ -1,4 +1,5 @@
-// DMA descriptors: every byte goes where a naive loop over the dimensions puts it, in chunks of limited size, and hostile ones are refused.
+// DMA descriptors: every byte goes where a naive loop over the dimensions puts it, in chunks of limited size,
+// and hostile ones are refused.
 #include <functional>
 #include <numeric>
 #include <random>
@@ -19,12 +20,19 @@ spec::command two_slots(std::uint32_t source_bytes, std::uint32_t destination_by
     spec::command c;
     c.operand_count = 3;
     c.operands[0] = {source_base, source_bytes, 5, 2, static_cast<std::uint8_t>(memory_kind::host), 1, 0};
-    c.operands[1] = {destination_base, destination_bytes, 0, 0, static_cast<std::uint8_t>(memory_kind::state_buffer), 3, 0};
+    c.operands[1] = {destination_base,
+                     destination_bytes,
+                     0,
+                     0,
+                     static_cast<std::uint8_t>(memory_kind::state_buffer),
+                     3,
+                     0};
     c.operands[2] = {0, 4096, 0, 0, static_cast<std::uint8_t>(memory_kind::psum), 3, 0};
     return c;
 }
 
-spec::copy_instruction copy(std::uint32_t size0, std::uint32_t size1 = 1, std::uint16_t size2 = 1, std::uint16_t size3 = 1) {
+spec::copy_instruction copy(std::uint32_t size0, std::uint32_t size1 = 1, std::uint16_t size2 = 1,
+                            std::uint16_t size3 = 1) {
     spec::copy_instruction i;
     i.opcode = static_cast<std::uint8_t>(spec::opcode::copy);
     i.source_slot = 0;
@@ -39,7 +47,9 @@ class transfer : public testing::Test {
 protected:
     context_state context;
 
-    void slots(std::uint32_t source_bytes, std::uint32_t destination_bytes) { context.begin(two_slots(source_bytes, destination_bytes)); }
+    void slots(std::uint32_t source_bytes, std::uint32_t destination_bytes) {
+        context.begin(two_slots(source_bytes, destination_bytes));
+    }
     engine_error refused(const spec::copy_instruction& i) {
         try {
             dma_transfer t(i, context, 4096);
@@ -49,7 +59,8 @@ protected:
         return {engine_fault::none, 0};
     }
     /// Carries the transfer out on plain arrays; checks every chunk's size.
-    std::vector<std::uint8_t> carry_out(const spec::copy_instruction& i, unsigned chunk_bytes, const std::vector<std::uint8_t>& source,
+    std::vector<std::uint8_t> carry_out(const spec::copy_instruction& i, unsigned chunk_bytes,
+                                        const std::vector<std::uint8_t>& source,
                                         std::vector<std::uint8_t> destination) {
         dma_transfer t(i, context, chunk_bytes);
         std::uint64_t moved = 0;
@@ -72,7 +83,8 @@ protected:
             std::size_t at = 0;
             for (const byte_run& r : chunk.destination)
                 for (std::uint64_t b = 0; b < r.bytes; ++b)
-                    destination.at(r.address + b - destination_base) = static_cast<std::uint8_t>(data.at(at++));
+                    destination.at(r.address + b - destination_base) =
+                        static_cast<std::uint8_t>(data.at(at++));
             EXPECT_EQ(at, data.size());
             moved += chunk.bytes;
         }
@@ -89,8 +101,10 @@ TEST_F(transfer, strided_copies_equal_a_naive_loop) {
         b = static_cast<std::uint8_t>(engine());
     slots(20'000, 20'000);
     for (unsigned trial = 0; trial < 500; ++trial) {
-        auto i = copy(1 + engine() % 90, 1 + engine() % 6, static_cast<std::uint16_t>(1 + engine() % 5), static_cast<std::uint16_t>(1 + engine() % 4));
-        // Often contiguous, so that runs join; sometimes with gaps, on either side or both; sometimes a repeated source.
+        auto i = copy(1 + engine() % 90, 1 + engine() % 6, static_cast<std::uint16_t>(1 + engine() % 5),
+                      static_cast<std::uint16_t>(1 + engine() % 4));
+        // Often contiguous, so that runs join; sometimes with gaps, on either side or both; sometimes a
+        // repeated source.
         const auto stride = [&](std::uint32_t inner, bool source_side) -> std::uint32_t {
             const unsigned kind = engine() % 6;
             return kind < 3 ? inner : kind == 3 && source_side ? 0 : inner + engine() % 7;
@@ -108,10 +122,13 @@ TEST_F(transfer, strided_copies_equal_a_naive_loop) {
             for (unsigned c = 0; c < i.size2; ++c)
                 for (unsigned b = 0; b < i.size1; ++b)
                     for (unsigned a = 0; a < i.size0; ++a)
-                        expected.at(i.destination_offset + a + b * i.destination_stride1 + c * i.destination_stride2 + d * i.destination_stride3) =
-                            source.at(i.source_offset + a + b * i.source_stride1 + c * i.source_stride2 + d * i.source_stride3);
+                        expected.at(i.destination_offset + a + b * i.destination_stride1 +
+                                    c * i.destination_stride2 + d * i.destination_stride3) =
+                            source.at(i.source_offset + a + b * i.source_stride1 + c * i.source_stride2 +
+                                      d * i.source_stride3);
         const unsigned chunk = std::array{64u, 256u, 4096u}[engine() % 3];
-        ASSERT_EQ(carry_out(i, chunk, source, std::vector<std::uint8_t>(20'000, 0xee)), expected) << "trial " << trial;
+        ASSERT_EQ(carry_out(i, chunk, source, std::vector<std::uint8_t>(20'000, 0xee)), expected)
+            << "trial " << trial;
     }
 }
 
@@ -140,7 +157,8 @@ TEST_F(transfer, short_runs_share_a_chunk_and_long_ones_are_cut) {
     dma_transfer t(i, context, 256);
     dma_chunk chunk;
     ASSERT_TRUE(t.next(chunk));
-    EXPECT_EQ(chunk.source, (std::vector{byte_run{source_base, 100}, byte_run{source_base + 128, 100}, byte_run{source_base + 256, 56}}));
+    EXPECT_EQ(chunk.source, (std::vector{byte_run{source_base, 100}, byte_run{source_base + 128, 100},
+                                         byte_run{source_base + 256, 56}}));
     ASSERT_TRUE(t.next(chunk));
     EXPECT_EQ(chunk.source, (std::vector{byte_run{source_base + 312, 44}}));
     EXPECT_EQ(chunk.destination, (std::vector{byte_run{destination_base + 256, 44}}));
@@ -155,7 +173,8 @@ TEST_F(transfer, transposes_every_element_size_and_odd_shapes) {
     slots(300'000, 300'000);
     for (unsigned trial = 0; trial < 300; ++trial) {
         const unsigned element = 1u << engine() % 3;
-        const unsigned rows = trial % 3 ? 1 + engine() % 150 : 1 + engine() % 3, columns = trial % 5 ? 1 + engine() % 150 : 1 + engine() % 3;
+        const unsigned rows = trial % 3 ? 1 + engine() % 150 : 1 + engine() % 3,
+                       columns = trial % 5 ? 1 + engine() % 150 : 1 + engine() % 3;
         auto i = copy(columns * element, rows);
         i.flags = spec::copy_transpose;
         i.element_bytes = static_cast<std::uint8_t>(element);
@@ -190,7 +209,8 @@ TEST_F(transfer, carries_the_tag_slots_tensor_and_the_ends) {
 
 TEST_F(transfer, the_last_byte_of_either_side_must_lie_inside) {
     slots(1000, 1000);
-    const auto at = [](std::uint32_t source, std::uint32_t destination, std::uint32_t s1, std::uint32_t d1, std::uint32_t size0, std::uint32_t size1) {
+    const auto at = [](std::uint32_t source, std::uint32_t destination, std::uint32_t s1, std::uint32_t d1,
+                       std::uint32_t size0, std::uint32_t size1) {
         auto i = copy(size0, size1);
         i.source_offset = source, i.destination_offset = destination;
         i.source_stride1 = s1, i.destination_stride1 = d1;
@@ -229,6 +249,29 @@ TEST_F(transfer, hostile_strides_and_sizes_do_not_wrap) {
     EXPECT_EQ(refused(i).fault, engine_fault::out_of_bounds);
 }
 
+TEST_F(transfer, a_copy_onto_itself_is_refused) {
+    spec::command c;
+    c.operand_count = 2;
+    c.operands[0] = {4096, 1000, 0, 0, static_cast<std::uint8_t>(memory_kind::state_buffer), 3, 0};
+    c.operands[1] = {4496, 1000, 0, 0, static_cast<std::uint8_t>(memory_kind::state_buffer), 3, 0};
+    context.begin(c);
+    auto i = copy(200, 2);
+    i.source_stride1 = i.destination_stride1 = 200; // 4096..4495 to 4496..4895
+    EXPECT_EQ(refused(i).fault, engine_fault::none);
+    i.source_offset = 1;
+    EXPECT_EQ(refused(i).fault, engine_fault::overlapping_operands);
+    i.source_offset = 800; // 4896..5295
+    EXPECT_EQ(refused(i).fault, engine_fault::out_of_bounds);
+    i.size1 = 1;
+    EXPECT_EQ(refused(i).fault, engine_fault::none);
+    i.destination_offset = 201;
+    EXPECT_EQ(refused(i).fault, engine_fault::overlapping_operands);
+    c.operands[1].memory =
+        static_cast<std::uint8_t>(memory_kind::device_dram); // the same addresses elsewhere
+    context.begin(c);
+    EXPECT_EQ(refused(i).fault, engine_fault::none);
+}
+
 TEST_F(transfer, shapes_formats_and_slots_that_the_engine_does_not_have_are_refused) {
     slots(1000, 1000);
     const auto with = [](auto change) {
@@ -244,7 +287,8 @@ TEST_F(transfer, shapes_formats_and_slots_that_the_engine_does_not_have_are_refu
     EXPECT_EQ(refused(with([](auto& i) { i.size3 = 0; })).fault, engine_fault::bad_shape);
     EXPECT_EQ(refused(with([](auto& i) { i.reserved = 1; })).fault, engine_fault::reserved_bits);
     EXPECT_EQ(refused(with([](auto& i) { i.element_bytes = 2; })).fault, engine_fault::bad_format);
-    EXPECT_EQ(refused(with([](auto& i) { i.source_slot = 1, i.destination_slot = 0; })).fault, engine_fault::not_permitted); // host is read-only
+    EXPECT_EQ(refused(with([](auto& i) { i.source_slot = 1, i.destination_slot = 0; })).fault,
+              engine_fault::not_permitted); // host is read-only
     EXPECT_EQ(refused(with([](auto& i) { i.source_slot = 2; })).fault, engine_fault::bad_slot);
     EXPECT_EQ(refused(with([](auto& i) { i.destination_slot = 2; })).fault, engine_fault::bad_slot);
     EXPECT_EQ(refused(with([](auto& i) { i.source_slot = 3; })).fault, engine_fault::bad_slot);

@@ -37,7 +37,8 @@ protected:
             static_cast<std::vector<std::string>*>(out)->push_back(row);
             return 0;
         };
-        EXPECT_EQ(sqlite3_exec(database, sql.c_str(), collect, &rows, &message), SQLITE_OK) << (message ? message : "");
+        EXPECT_EQ(sqlite3_exec(database, sql.c_str(), collect, &rows, &message), SQLITE_OK)
+            << (message ? message : "");
         sqlite3_free(message);
         sqlite3_close(database);
         return rows;
@@ -92,8 +93,21 @@ protected:
             c.status = spec::command_status::engine_fault;
             log.on(c);
         }
-        log.on(trace::tensor_event{trace::tensor_event::moment::overwritten, 77, 1, spec::memory_kind::device_dram, {3, 2}, 4, 640, 0});
-        log.on(trace::tensor_event{trace::tensor_event::moment::complete, 78, 1, spec::memory_kind::device_dram, {3, 2}, 4, 640,
+        log.on(trace::tensor_event{trace::tensor_event::moment::overwritten,
+                                   77,
+                                   1,
+                                   spec::memory_kind::device_dram,
+                                   {3, 2},
+                                   4,
+                                   640,
+                                   0});
+        log.on(trace::tensor_event{trace::tensor_event::moment::complete,
+                                   78,
+                                   1,
+                                   spec::memory_kind::device_dram,
+                                   {3, 2},
+                                   4,
+                                   640,
                                    0xfedcba9876543210});
         log.on(trace::stale_read_event{80, 0, 3, 4, 5, spec::memory_kind::psum, 1000, 12, {3, 2}, {1, 1}});
         log.on(trace::occupancy_event{81, 0, "activations", 4, 100, 200});
@@ -109,19 +123,23 @@ TEST_F(event_log, rows_say_what_the_events_said) {
         EXPECT_GT(log.rows(), 10u);
     }
     const auto rows = [&](const char* sql) { return ask(path(), sql); };
-    EXPECT_EQ(rows("SELECT * FROM command ORDER BY sequence"), (std::vector<std::string>{"0|1|1|3|2|5|10|2", "0|2|2|3|2|5|20|2"}));
+    EXPECT_EQ(rows("SELECT * FROM command ORDER BY sequence"),
+              (std::vector<std::string>{"0|1|1|3|2|5|10|2", "0|2|2|3|2|5|20|2"}));
     EXPECT_EQ(rows("SELECT sequence, waits_for FROM command_wait"), std::vector<std::string>{"2|1"});
     EXPECT_EQ(rows("SELECT slot, memory, base, bytes, tag, version, access FROM operand WHERE sequence = 1"),
               (std::vector<std::string>{"0|1|4294967360|4294967295|3|2|5", "1|3|0|0|0|0|0"}));
     EXPECT_EQ(rows("SELECT moment, cycle, status FROM command_moment WHERE sequence = 2"),
               (std::vector<std::string>{"submitted|20|0", "ended|25|9"}));
-    EXPECT_EQ(rows("SELECT begun, ended, engine, opcode, write, memory, base, size0, size1, stride1, tensor, version FROM accesses WHERE sequence=1"),
+    EXPECT_EQ(rows("SELECT begun, ended, engine, opcode, write, memory, base, size0, size1, stride1, tensor, "
+                   "version FROM accesses WHERE sequence=1"),
               std::vector<std::string>{"10|13|2|binary|1|state_buffer|4096|64|8|128|IO_3|2"});
     EXPECT_EQ(rows("SELECT moment, tag, version, bytes, printf('%llx', checksum) FROM tensor_life"),
               (std::vector<std::string>{"overwritten|3|2|640|0", "complete|3|2|640|fedcba9876543210"}));
     EXPECT_EQ(rows("SELECT * FROM stale_read"), std::vector<std::string>{"80|0|3|4|5|4|1000|12|3|2|1|1"});
-    EXPECT_EQ(rows("SELECT name, sequence, live, peak FROM occupancy"), std::vector<std::string>{"activations|4|100|200"});
-    EXPECT_EQ(rows("SELECT action, step, layer, tag, version, checksum FROM host_event"), std::vector<std::string>{"weights_updated|2|5|9|3|42"});
+    EXPECT_EQ(rows("SELECT name, sequence, live, peak FROM occupancy"),
+              std::vector<std::string>{"activations|4|100|200"});
+    EXPECT_EQ(rows("SELECT action, step, layer, tag, version, checksum FROM host_event"),
+              std::vector<std::string>{"weights_updated|2|5|9|3|42"});
     EXPECT_EQ(rows("SELECT phase, begun, submitted, ended, seen, status FROM commands WHERE sequence = 1"),
               std::vector<std::string>{"recompute|10|10|15|null|engine_fault"});
 }
@@ -130,9 +148,12 @@ TEST_F(event_log, every_code_has_a_name) {
     { sqlite_log log(path(), {}); }
     EXPECT_EQ(ask(path(), "SELECT name FROM code WHERE kind = 'memory' ORDER BY value"),
               (std::vector<std::string>{"none", "host", "device_dram", "state_buffer", "psum"}));
-    EXPECT_EQ(ask(path(), "SELECT count(*) FROM code WHERE kind = 'phase'"), std::vector{std::to_string(spec::phase_count)});
-    EXPECT_EQ(ask(path(), "SELECT count(*) FROM code WHERE kind = 'opcode'"), std::vector{std::to_string(spec::instructions.size())});
-    EXPECT_EQ(ask(path(), "SELECT name FROM code WHERE kind = 'status' AND value = 9"), std::vector<std::string>{"engine_fault"});
+    EXPECT_EQ(ask(path(), "SELECT count(*) FROM code WHERE kind = 'phase'"),
+              std::vector{std::to_string(spec::phase_count)});
+    EXPECT_EQ(ask(path(), "SELECT count(*) FROM code WHERE kind = 'opcode'"),
+              std::vector{std::to_string(spec::instructions.size())});
+    EXPECT_EQ(ask(path(), "SELECT name FROM code WHERE kind = 'status' AND value = 9"),
+              std::vector<std::string>{"engine_fault"});
     EXPECT_EQ(ask(path(), "SELECT count(*) FROM code WHERE name = '?'"), std::vector<std::string>{"0"});
 }
 
@@ -189,7 +210,8 @@ TEST_F(event_log, tile_level_is_wanted_for_the_listed_steps_only) {
 TEST_F(event_log, the_printed_schema_is_the_schema) {
     sqlite3* database = nullptr;
     ASSERT_EQ(sqlite3_open(":memory:", &database), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(database, log_schema(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
+    EXPECT_EQ(sqlite3_exec(database, log_schema(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database);
     sqlite3_close(database);
 }
 

@@ -90,7 +90,8 @@ TEST_F(memory_model, a_tensor_that_returns_lives_again) {
     write(0, 8, {1, 1});
     write(0, 8, {2, 1});
     write(0, 8, {1, 1});
-    EXPECT_EQ(moments(), (std::vector{moment::live, moment::live, moment::overwritten, moment::live, moment::overwritten}));
+    EXPECT_EQ(moments(), (std::vector{moment::live, moment::live, moment::overwritten, moment::live,
+                                      moment::overwritten}));
 }
 
 TEST_F(memory_model, bytes_that_are_not_live_read_as_ff_with_one_event) {

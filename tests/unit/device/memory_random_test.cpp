@@ -31,7 +31,8 @@ struct byte_model {
         moment what;
         trace::tensor_id tensor;
         auto operator<=>(const life& o) const {
-            return std::tuple(what, tensor.tag, tensor.version) <=> std::tuple(o.what, o.tensor.tag, o.tensor.version);
+            return std::tuple(what, tensor.tag, tensor.version) <=>
+                   std::tuple(o.what, o.tensor.tag, o.tensor.version);
         }
         bool operator==(const life&) const = default;
     };
@@ -56,9 +57,10 @@ struct byte_model {
                 lives.push_back({loss, {tag, version}});
     }
     std::uint64_t live(std::uint64_t base, std::uint64_t bytes) const {
-        return static_cast<std::uint64_t>(std::count_if(cells.begin() + static_cast<std::ptrdiff_t>(base),
-                                                        cells.begin() + static_cast<std::ptrdiff_t>(base + bytes),
-                                                        [](const cell& c) { return c.who.what != owner::kind::nobody; }));
+        return static_cast<std::uint64_t>(
+            std::count_if(cells.begin() + static_cast<std::ptrdiff_t>(base),
+                          cells.begin() + static_cast<std::ptrdiff_t>(base + bytes),
+                          [](const cell& c) { return c.who.what != owner::kind::nobody; }));
     }
 };
 
@@ -67,10 +69,14 @@ class memory_random : public testing::TestWithParam<std::tuple<unsigned, unsigne
 TEST_P(memory_random, agrees_with_a_map_of_bytes) {
     const auto [granule, seed] = GetParam();
     std::mt19937 engine(seed);
-    const auto draw = [&](std::uint32_t limit) { return std::uniform_int_distribution<std::uint32_t>(0, limit - 1)(engine); };
-    constexpr std::uint64_t size = 1024; // several lines of 64 granules, so that whole lines and parts of lines change hands
+    const auto draw = [&](std::uint32_t limit) {
+        return std::uniform_int_distribution<std::uint32_t>(0, limit - 1)(engine);
+    };
+    constexpr std::uint64_t size =
+        1024; // several lines of 64 granules, so that whole lines and parts of lines change hands
     test::event_recorder events;
-    tagged_memory memory("memory", granule == 4 ? spec::memory_kind::psum : spec::memory_kind::device_dram, size, granule, 0, &events);
+    tagged_memory memory("memory", granule == 4 ? spec::memory_kind::psum : spec::memory_kind::device_dram,
+                         size, granule, 0, &events);
     memory.add_region("low", 0, 200);
     memory.add_region("high", 200, 256);
     byte_model model;
@@ -113,7 +119,8 @@ TEST_P(memory_random, agrees_with_a_map_of_bytes) {
             memory.read(address, got.data(), bytes, tensor, at);
             std::uint64_t wrong = 0, first = 0;
             for (std::uint64_t i = bytes; i-- > 0;) {
-                ASSERT_EQ(static_cast<std::uint8_t>(got[i]), model.cells[address + i].value) << "step " << step << " byte " << i;
+                ASSERT_EQ(static_cast<std::uint8_t>(got[i]), model.cells[address + i].value)
+                    << "step " << step << " byte " << i;
                 if (!(model.cells[address + i].who == who))
                     ++wrong, first = address + i;
             }
@@ -122,7 +129,8 @@ TEST_P(memory_random, agrees_with_a_map_of_bytes) {
                 ASSERT_EQ(events.stale[0].bytes, wrong);
                 ASSERT_EQ(events.stale[0].address, first);
                 const owner& found = model.cells[first].who;
-                ASSERT_EQ(events.stale[0].found, found.what == owner::kind::tensor ? found.tensor : trace::tensor_id{});
+                ASSERT_EQ(events.stale[0].found,
+                          found.what == owner::kind::tensor ? found.tensor : trace::tensor_id{});
             }
             break;
         }
@@ -154,7 +162,8 @@ TEST_P(memory_random, agrees_with_a_map_of_bytes) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(seeds, memory_random, testing::Combine(testing::Values(1u, 4u), testing::Range(1u, 9u)));
+INSTANTIATE_TEST_SUITE_P(seeds, memory_random,
+                         testing::Combine(testing::Values(1u, 4u), testing::Range(1u, 9u)));
 
 } // namespace
 } // namespace retrace

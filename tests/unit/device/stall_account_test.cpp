@@ -51,9 +51,9 @@ TEST(stall_account, a_row_beats_weights_and_weights_beat_fill_and_drain) {
     a.begin(0);
     a.weights(0, 8);
     a.rows(8, 18, 15, 26);
-    a.weights(9, 17);        // hidden behind rows
+    a.weights(9, 17); // hidden behind rows
     a.rows(18, 20, 25, 30);
-    a.weights(19, 27);       // one cycle hidden, then seen: 20..26
+    a.weights(19, 27); // one cycle hidden, then seen: 20..26
     a.until(40);
     EXPECT_EQ(a.of(stall::compute), 12u);
     EXPECT_EQ(a.of(stall::weight_load), 8u + 7u);
@@ -70,12 +70,12 @@ TEST(stall_account, the_busy_agent_at_the_end_of_the_chain_takes_the_cycle) {
     a.run(0, pe, 1, 1u << 5);
     a.run(0, activation, 1, 1u << 6);
     a.run(0, dma, 1, 1u << 7);
-    a.waiting(10, pe, 6);          // until here: command
+    a.waiting(10, pe, 6); // until here: command
     a.waiting(10, activation, 7);
     a.busy(10, dma, stall::dma);
     a.transfer(20, dma, stall::dram, +1);
     a.transfer(50, dma, stall::dram, -1);
-    a.waiting(60, dma, 5);         // a ring of waits: nobody is busy
+    a.waiting(60, dma, 5); // a ring of waits: nobody is busy
     a.busy(75, activation, stall::activation);
     a.until(80);
     EXPECT_EQ(a.of(stall::command), 10u);
@@ -181,7 +181,8 @@ TEST(stall_account, the_arrays_timeline_agrees_with_a_table_of_cycles) {
         std::uint64_t first_flight_end = 0, time = 5, loaded = 0, free = 0;
         a.begin(0);
         while (time + 200 < horizon) {
-            // A load, then its stream: perhaps overlapped with the previous stream. All calls at the cycle they begin, as the array does.
+            // A load, then its stream: perhaps overlapped with the previous stream. All calls at the cycle
+            // they begin, as the array does.
             const std::uint64_t load = std::max(time, loaded) + (engine() % 3 ? 0 : engine() % 60);
             a.until(load);
             a.weights(load, load + R);
@@ -189,7 +190,8 @@ TEST(stall_account, the_arrays_timeline_agrees_with_a_table_of_cycles) {
             for (std::uint64_t t = load; t < load + R; ++t)
                 if (rank[t] < 2)
                     rank[t] = 2, table[t] = stall::weight_load;
-            const std::uint64_t start = std::max(loaded, free), rows = 1 + engine() % 20, end = start + rows - 1 + C - 1 + R * D;
+            const std::uint64_t start = std::max(loaded, free), rows = 1 + engine() % 20,
+                                end = start + rows - 1 + C - 1 + R * D;
             const std::uint64_t first_sum = start + R * D - 1;
             a.until(start);
             a.rows(start, start + rows, first_sum, end);
@@ -198,7 +200,8 @@ TEST(stall_account, the_arrays_timeline_agrees_with_a_table_of_cycles) {
                 if (t < free)
                     rank[t] = 3, table[t] = stall::compute;
                 else if (rank[t] < 1)
-                    rank[t] = 1, table[t] = t < first_sum && t >= first_flight_end ? stall::fill : stall::drain;
+                    rank[t] = 1,
+                    table[t] = t < first_sum && t >= first_flight_end ? stall::fill : stall::drain;
             }
             for (std::uint64_t t = load; t < end; ++t)
                 covered[t] = t < loaded || t >= start || covered[t];
@@ -207,9 +210,11 @@ TEST(stall_account, the_arrays_timeline_agrees_with_a_table_of_cycles) {
         }
         a.until(horizon);
         for (const stall s : {stall::compute, stall::weight_load, stall::fill, stall::drain, stall::command})
-            EXPECT_EQ(a.of(s), static_cast<std::uint64_t>(std::count(table.begin(), table.end(), s))) << name_of(s) << " seed " << seed;
+            EXPECT_EQ(a.of(s), static_cast<std::uint64_t>(std::count(table.begin(), table.end(), s)))
+                << name_of(s) << " seed " << seed;
         EXPECT_EQ(sum_of(a), horizon);
-        EXPECT_EQ(a.array_cycles(), static_cast<std::uint64_t>(std::accumulate(covered.begin(), covered.end(), 0)));
+        EXPECT_EQ(a.array_cycles(),
+                  static_cast<std::uint64_t>(std::accumulate(covered.begin(), covered.end(), 0)));
     }
 }
 

@@ -1,4 +1,5 @@
-// DRAM, bank and link timing: closed forms, and the DRAM rules against a model that walks through time cycle by cycle.
+// DRAM, bank and link timing: closed forms, and the DRAM rules against a model that walks through time cycle
+// by cycle.
 #include <random>
 
 #include <gtest/gtest.h>
@@ -78,8 +79,8 @@ TEST(dram_timing, an_access_counts_every_burst_that_it_touches) {
 TEST(dram_timing, refresh_blocks_the_channels_and_closes_every_row) {
     dram_timing t(small_dram(), 1e9);
     t.access(0, 0, 64);
-    EXPECT_EQ(t.access(999, 0, 64), 999 + cas + burst);          // the last cycle before it
-    EXPECT_EQ(t.access(1000, 0, 64), 1100 + rcd + cas + burst);  // no precharge: refresh has closed the row
+    EXPECT_EQ(t.access(999, 0, 64), 999 + cas + burst);         // the last cycle before it
+    EXPECT_EQ(t.access(1000, 0, 64), 1100 + rcd + cas + burst); // no precharge: refresh has closed the row
     EXPECT_EQ(t.access(1300, 0, 64), 1300 + cas + burst);
     EXPECT_EQ(t.access(2050, 128, 64), 2100 + rcd + cas + burst);
     EXPECT_EQ(t.access(50'099, 0, 64), 50'100 + rcd + cas + burst);
@@ -101,14 +102,16 @@ TEST(dram_timing, refresh_can_be_switched_off) {
     EXPECT_EQ(t.access(1000, 0, 64), 1000 + cas + burst);
 }
 
-/// The same rules, told as a machine that looks at every cycle: per channel a queue, one column access at a time in order; each bank
-/// has a state; commands to a bank are issued as soon as that bank allows.
+/// The same rules, told as a machine that looks at every cycle: per channel a queue, one column access at a
+/// time in order; each bank has a state; commands to a bank are issued as soon as that bank allows.
 class clocked_dram {
 public:
-    explicit clocked_dram(const dram_settings& s) : s_(s), channels_(s.channels, std::vector<bank>(s.banks)), bus_(s.channels, 0) {}
+    explicit clocked_dram(const dram_settings& s)
+        : s_(s), channels_(s.channels, std::vector<bank>(s.banks)), bus_(s.channels, 0) {}
 
     std::uint64_t one(std::uint64_t grant, std::uint64_t index) {
-        const std::uint64_t c = index % s_.channels, page = index / s_.channels / (s_.page_bytes / s_.burst_bytes);
+        const std::uint64_t c = index % s_.channels,
+                            page = index / s_.channels / (s_.page_bytes / s_.burst_bytes);
         bank& b = channels_[c][page % s_.banks];
         const auto row = static_cast<std::int64_t>(page / s_.banks);
         std::uint64_t cycle = std::max(grant, b.idle);
@@ -119,7 +122,8 @@ public:
         }
         std::uint64_t ready = cycle; // column access possible
         const std::uint64_t bus = bus_[c];
-        // If this row stays open until the bus is free, nothing is to be done; a refresh on the way closes it.
+        // If this row stays open until the bus is free, nothing is to be done; a refresh on the way closes
+        // it.
         for (;; ++cycle) {
             if (refreshing(cycle)) {
                 b.row = -1;
@@ -133,7 +137,8 @@ public:
                 continue;
             }
             if (opening_ < 0) {
-                // A foreign row needs a precharge first; one that a refresh will close before the bus is free does not.
+                // A foreign row needs a precharge first; one that a refresh will close before the bus is free
+                // does not.
                 opening_ = static_cast<std::int64_t>(cycle + (b.row >= 0 ? s_.t_rp_ns : 0) + s_.t_rcd_ns);
             }
             if (static_cast<std::int64_t>(cycle) >= opening_) {
@@ -155,7 +160,8 @@ private:
         std::uint64_t idle = 0, known = 0;
     };
     bool refreshing(std::uint64_t t) const {
-        const auto refi = static_cast<std::uint64_t>(s_.t_refi_ns), rfc = static_cast<std::uint64_t>(s_.t_rfc_ns);
+        const auto refi = static_cast<std::uint64_t>(s_.t_refi_ns),
+                   rfc = static_cast<std::uint64_t>(s_.t_rfc_ns);
         return t >= refi && t % refi < rfc;
     }
     dram_settings s_;
@@ -178,7 +184,8 @@ TEST(dram_timing, agrees_with_a_machine_that_looks_at_every_cycle) {
         for (unsigned i = 0; i < 600; ++i) {
             cycle += engine() % 3 == 0 ? engine() % 90 : 0;
             const std::uint64_t burst_index = engine() % 96;
-            ASSERT_EQ(timing.access(cycle, burst_index * 64 + engine() % 32, 1 + engine() % 32), clocked.one(cycle, burst_index))
+            ASSERT_EQ(timing.access(cycle, burst_index * 64 + engine() % 32, 1 + engine() % 32),
+                      clocked.one(cycle, burst_index))
                 << "seed " << seed << " access " << i << " at cycle " << cycle;
         }
     }
@@ -206,11 +213,11 @@ TEST(link_timing, a_message_takes_its_packets_and_the_latency) {
     link_settings s;
     s.latency_ns = 250, s.bytes_per_second = 16e9, s.payload_bytes = 256, s.header_bytes = 24;
     link_direction d(s, 1e9);
-    EXPECT_EQ(d.wire_cycles(0), 2u);           // 24 / 16
-    EXPECT_EQ(d.wire_cycles(4), 2u);           // 28 / 16
-    EXPECT_EQ(d.wire_cycles(256), 18u);        // 280 / 16 = 17.5
-    EXPECT_EQ(d.wire_cycles(257), 20u);        // 257 + 48 = 305
-    EXPECT_EQ(d.wire_cycles(4096), 280u);      // 4096 + 16 * 24 = 4480
+    EXPECT_EQ(d.wire_cycles(0), 2u);      // 24 / 16
+    EXPECT_EQ(d.wire_cycles(4), 2u);      // 28 / 16
+    EXPECT_EQ(d.wire_cycles(256), 18u);   // 280 / 16 = 17.5
+    EXPECT_EQ(d.wire_cycles(257), 20u);   // 257 + 48 = 305
+    EXPECT_EQ(d.wire_cycles(4096), 280u); // 4096 + 16 * 24 = 4480
     const auto a = d.send(100, 4096);
     EXPECT_EQ(a.start, 100u);
     EXPECT_EQ(a.sent, 380u);
@@ -237,7 +244,8 @@ TEST(link_timing, no_message_overtakes_another) {
         arrival = slot.arrival;
         bytes += payload;
         first = std::min(first, slot.start);
-        EXPECT_LE(static_cast<double>(bytes), static_cast<double>(slot.sent - first) * 5.0); // never above the bandwidth
+        EXPECT_LE(static_cast<double>(bytes),
+                  static_cast<double>(slot.sent - first) * 5.0); // never above the bandwidth
     }
 }
 

@@ -17,9 +17,9 @@
 //   address and data.
 // - The firmware window: private memory from spec::tcm_base on, in words. Writable only while the core is
 //   held in reset.
-// - A mistake of the firmware (starting a busy or missing engine, beginning a running context, ending an idle
-//   one, a second copy of the mover, a copy of 0 or more than 4096 bytes) is refused: an access fault of the
-//   core.
+// - A mistake of the firmware (starting a busy or missing engine, beginning a running context or one whose
+//   working set lies outside its memory, ending an idle one, a second copy of the mover, a copy of 0 or more
+//   than 4096 bytes) is refused: an access fault of the core.
 //
 // Not modelled: bus latency (the owner's), accesses other than whole words (the owner refuses them).
 #include <array>

@@ -158,6 +158,12 @@ register_status control_block::begin_context(std::uint32_t address) {
     if (context_open_[context] || !environment_.read_local(address, bytes)) {
         return register_status::refused;
     }
+    // The working set is taken over as it stands, so it has to lie inside its memories.
+    if (command.operand_count > spec::max_operands ||
+        std::uint64_t{command.work_base} + command.work_bytes > core_.get(control::state_buffer_bytes) ||
+        std::uint32_t{command.psum_first} + command.psum_count > core_.get(control::psum_banks)) {
+        return register_status::refused;
+    }
     context_open_[context] = true;
     environment_.context_begin(context, command);
     return register_status::ok;
