@@ -4,9 +4,6 @@
 //
 // int8 runs on the same code: the products of at most 1024 rows sum to at most 2^24, exact in binary32; every
 // chunk converts to int32 and wraps there.
-//
-// Instruction sets are chosen at run time (Highway). Sets without a fused multiply-add are not compiled;
-// hosts without one use std::fma.
 #pragma once
 
 #include <cstddef>
