@@ -9,7 +9,7 @@
 
 #include "hw/spec/spec.h"
 
-namespace retrace::compiler {
+namespace retrace {
 
 struct memory_region {
     spec::region_kind kind{};
@@ -54,19 +54,6 @@ struct device_capabilities {
     }
 };
 
-/// Bytes of an element.
-constexpr unsigned bytes_of(spec::number_format format) {
-    switch (format) {
-    case spec::number_format::fp32:
-    case spec::number_format::int32:
-        return 4;
-    case spec::number_format::bf16:
-        return 2;
-    default:
-        return 1;
-    }
-}
-
 /// Something does not fit: which memory or region, what it would need, what it has, and the smallest capacity
 /// that would do.
 class capacity_error : public std::runtime_error {
@@ -91,4 +78,4 @@ private:
     std::uint64_t needed_, available_, smallest_;
 };
 
-} // namespace retrace::compiler
+} // namespace retrace

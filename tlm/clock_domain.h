@@ -5,6 +5,7 @@
 // Within a cycle things happen in phases, so that results never depend on the kernel's process order: `act` (finish, write, signal,
 // start), then `arbitrate` (requests made in this cycle are granted in requester order), then `control` (the control core executes; what
 // it starts begins in the next cycle).
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -17,12 +18,14 @@ enum class clock_phase : unsigned { act = 0, arbitrate = 1, control = 2 };
 class clock_domain {
 public:
     /// Call sc_core::sc_set_time_resolution(1, SC_FS) before the first clock domain is made.
-    explicit clock_domain(double hz) : hz_(hz), period_(static_cast<std::uint64_t>(std::llround(1e15 / hz))) {}
+    explicit clock_domain(double hz)
+        : period_(static_cast<std::uint64_t>(std::llround(1e15 / hz))), last_(sc_core::sc_max_time().value() / period_ - 1) {}
 
-    double hz() const { return hz_; }
+    /// The last cycle that the kernel's time reaches: about five hours. A later one never comes.
+    std::uint64_t last() const { return last_; }
     std::uint64_t now() const { return sc_core::sc_time_stamp().value() / period_; }
     sc_core::sc_time at(std::uint64_t cycle, clock_phase phase = clock_phase::act) const {
-        return sc_core::sc_time::from_value(cycle * period_ + static_cast<unsigned>(phase));
+        return sc_core::sc_time::from_value(std::min(cycle, last_) * period_ + static_cast<unsigned>(phase));
     }
     /// Time from now until that cycle and phase; zero if it has passed.
     sc_core::sc_time until(std::uint64_t cycle, clock_phase phase = clock_phase::act) const {
@@ -36,8 +39,7 @@ public:
     }
 
 private:
-    double hz_;
-    std::uint64_t period_;
+    std::uint64_t period_, last_;
 };
 
 } // namespace retrace

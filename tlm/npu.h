@@ -41,6 +41,8 @@ public:
     const tagged_memory& psum() const { return psum_memory_; }
     const control_core& core() const { return core_; }
     std::uint64_t commands_running() const;
+    /// Commands submitted whose completions are not in host memory: while there are any, something has to move.
+    std::uint64_t commands_owed() const { return block_.commands_owed(); }
     /// Instructions finished by all engines: what the watchdog looks at.
     std::uint64_t progress() const;
     /// What every engine and the control core is doing or waiting for, a line each.

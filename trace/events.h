@@ -20,9 +20,6 @@ struct tensor_id {
     bool operator==(const tensor_id&) const = default;
 };
 
-/// Where an actor is: device number and engine number (spec::engine_*), or one of the others.
-enum class actor : std::uint8_t { engine, control_core, context, memory, host, link };
-
 /// A command began or ended on the device (control core's context), or was submitted or seen complete by the host.
 struct command_event {
     enum class moment : std::uint8_t { submitted, begun, ended, seen };
@@ -65,7 +62,7 @@ struct tensor_event {
     tensor_id tensor;
     std::uint32_t sequence = 0;  ///< command that caused it (0: none)
     std::uint64_t bytes = 0;     ///< complete: live bytes; overwritten, released: bytes lost at that moment
-    std::uint64_t checksum = 0;  ///< complete: of (position in the tensor, byte), independent of write order
+    std::uint64_t checksum = 0;  ///< complete: of the live bytes in the order of their addresses, wherever and with what gaps they lie
 };
 
 /// A read met bytes that are not live, or that belong to another tensor or version than the instruction says.

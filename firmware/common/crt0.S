@@ -1,9 +1,11 @@
 // Start of every firmware: the core leaves reset at the first byte of its private memory with interrupts off.
-// Private memory is loaded whole by the driver; only .bss must be cleared here.
+// The driver loads the image into private memory; .bss must be cleared here.
     .section .text.start, "ax"
     .globl _start
 _start:
-    .option push
+    j       1f
+    .word   __memory_bytes // RT_FIRMWARE_MEMORY_OFFSET: a device with less cannot run this image
+1:  .option push
     .option norelax
     la      gp, __global_pointer$
     .option pop

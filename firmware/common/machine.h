@@ -5,6 +5,9 @@
 
 #include "hw/spec/spec_c.h"
 
+/* A word of memory that holds an object of another type. */
+typedef uint32_t __attribute__((may_alias)) aliasing_word;
+
 static inline volatile uint32_t* control_register(uint32_t offset) {
     return (volatile uint32_t*)(uintptr_t)(RT_CONTROL_BASE + offset);
 }

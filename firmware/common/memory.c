@@ -7,7 +7,7 @@ memcpy(void* restrict destination, const void* restrict source, size_t bytes) {
     const uint8_t* from = source;
     if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0) {
         for (; bytes >= 4; bytes -= 4, to += 4, from += 4) {
-            *(uint32_t*)to = *(const uint32_t*)from;
+            *(aliasing_word*)to = *(const aliasing_word*)from;
         }
     }
     while (bytes-- > 0) {

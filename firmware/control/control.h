@@ -26,11 +26,10 @@
 #define TABLE_ENTRIES 16u      /* commands on the device: fetched, waiting, running */
 #define COMPLETION_ENTRIES 32u /* queued completions; room is reserved before a descriptor is fetched */
 #define FETCH_BATCH 8u         /* descriptors per move: 8 * 512 bytes is the mover's limit */
-#define FETCH_ROOM 4u /* entries free before descriptors are fetched, unless that is all there are */
+#define FETCH_ROOM 4u          /* entries free before descriptors are fetched, unless that is all there are */
 #define MOVER_BYTES 4096u
-#define HISTORY 4096u    /* commands back for which a failure is remembered exactly */
-#define MOVER_ENGINE 31u /* bit in an engine mask that stands for the mover (load) */
-#define NO_ENGINE 30u    /* bit of a command that needs none (nop); never in use */
+#define MOVER_ENGINE 31u     /* bit in an engine mask that stands for the mover (load) */
+#define NO_ENGINE (1u << 30) /* in a mask of wanted engines: some command needs none (nop) */
 
 enum entry_state { entry_finished, entry_waiting, entry_running };
 
@@ -78,7 +77,6 @@ void sequence_completed(uint32_t slot, uint32_t sequence, bool failed);
 
 /* execute.c: waiting and running commands */
 void accept_descriptor(uint32_t slot);
-void refuse_fetch(uint32_t slot);
 void dispatch(void);
 void report_finished(void);
 void handle_engines(void);

@@ -70,6 +70,15 @@ static void clear_entry(struct entry* entry) {
     entry->fault_detail = 0;
 }
 
+/* The descriptor could not be read: the number it should have carried is spent. */
+static void refuse_fetch(uint32_t slot) {
+    struct entry* entry = &entries[slot];
+    clear_entry(entry);
+    commands[slot].sequence = sequence_expected();
+    sequence_consume(slot, commands[slot].sequence);
+    finish(entry, RT_COMMAND_STATUS_DESCRIPTOR_FETCH_FAILED, true);
+}
+
 void accept_descriptor(uint32_t slot) {
     const struct rt_command* command = &commands[slot];
     struct entry* entry = &entries[slot];
@@ -91,17 +100,8 @@ void accept_descriptor(uint32_t slot) {
     }
     entry->state = entry_waiting;
     resolve_waits(slot, command);
-    engines_wanted |= entry->engines;
+    engines_wanted |= entry->engines != 0 ? entry->engines : NO_ENGINE;
     startable = true;
-}
-
-/* The descriptor could not be read: the number it should have carried is spent. */
-void refuse_fetch(uint32_t slot) {
-    struct entry* entry = &entries[slot];
-    clear_entry(entry);
-    commands[slot].sequence = sequence_expected();
-    sequence_consume(slot, commands[slot].sequence);
-    finish(entry, RT_COMMAND_STATUS_DESCRIPTOR_FETCH_FAILED, true);
 }
 
 /* ---- start */
@@ -158,7 +158,7 @@ static void start(struct entry* entry, const struct rt_command* command, uint32_
         registers[(RT_CONTROL_ENGINE_LENGTH - RT_CONTROL_ENGINE_PROGRAM) / 4] = program->count;
         registers[(RT_CONTROL_ENGINE_START - RT_CONTROL_ENGINE_PROGRAM) / 4] = context;
     }
-    if (entry->engines == 1u << NO_ENGINE) {
+    if (entry->engines == 0) {
         end_context(entry, RT_COMMAND_STATUS_OK); /* nop: it was only waiting */
     } else {
         engines_in_use |= entry->engines;
@@ -196,7 +196,7 @@ static void start_what_can(void) {
             return; /* nothing younger can start */
         }
     }
-    engines_wanted = wanted;
+    engines_wanted = older_waits ? wanted | (engines_wanted & NO_ENGINE) : 0;
 }
 
 void dispatch(void) {

@@ -19,6 +19,7 @@ static uint32_t completion_posted; /* free-running */
 static uint32_t completion_shift;  /* log2 of the ring's entries */
 static struct rt_completion queue[COMPLETION_ENTRIES] __attribute__((aligned(32)));
 static uint32_t queue_head, queue_tail; /* free-running */
+static uint32_t promised;               /* completions that fetched commands have queued or will queue */
 static uint32_t job, job_count;
 bool mover_has_work;
 
@@ -67,7 +68,7 @@ void handle_doorbell(void) {
             refused_host_head = 0;
         } else if (refused_host_head != head + 1) {
             refused_host_head = head + 1;
-            report_ring_error(RT_RING_ERROR_BAD_TAIL, head);
+            report_ring_error(RT_RING_ERROR_BAD_COMPLETION_HEAD, head);
         }
     }
 }
@@ -100,11 +101,12 @@ static void fetched(bool ok) {
 static void posted(bool ok) {
     completion_posted += job_count;
     queue_head += job_count;
+    promised -= job_count;
     if (ok) {
         write_control(RT_CONTROL_INTERRUPT, RT_CONTROL_INTERRUPT_COMPLETION_MASK);
     } else {
         /* The completion ring is nowhere: the register is all that is left to say so. */
-        report_ring_error(RT_RING_ERROR_BAD_BASE, 1);
+        report_ring_error(RT_RING_ERROR_COMPLETION_LOST, job_count);
     }
 }
 
@@ -121,6 +123,7 @@ static void loaded(bool ok) {
 
 void handle_mover(void) {
     const bool ok = (read_control(RT_CONTROL_MOVER_STATUS) & RT_CONTROL_MOVER_STATUS_FAILED_MASK) == 0;
+    memory_fence(); /* what it brought is read after its status */
     const uint32_t done = job;
     job = mover_idle;
     mover_has_work = true;
@@ -174,12 +177,13 @@ static bool fetch_descriptors(void) {
     if (count < FETCH_ROOM && count < available) {
         return false; /* few at a time cost more moves; there is enough in the table to go on with */
     }
-    count = minimum(count, COMPLETION_ENTRIES - held - (queue_tail - queue_head));
+    count = minimum(count, COMPLETION_ENTRIES - promised);
     count = minimum(count, minimum(submission.entries - place, TABLE_ENTRIES - first));
     if (count == 0) {
         return false;
     }
     job_count = count;
+    promised += count;
     start_mover(mover_fetch, submission.base + place * RT_COMMAND_BYTES,
                 (uint32_t)(uintptr_t)&commands[first], count * RT_COMMAND_BYTES, 0);
     return true;

@@ -4,15 +4,16 @@
  * Accepted numbers are consecutive and each occupies an entry of the table until it has finished, so an
  * unfinished command is less than TABLE_ENTRIES numbers back and its number modulo TABLE_ENTRIES names it.
  *
- * Failures are remembered exactly for HISTORY commands. Beyond that a wait is taken as failed if any failure
- * has been forgotten at or after that number: a dependent may be refused needlessly, never started wrongly.
+ * Failures are remembered exactly for RT_WAIT_HISTORY commands. Beyond that a wait is taken as failed if any
+ * failure has been forgotten at or after that number: a dependent may be refused needlessly, never started
+ * wrongly.
  */
 #include "firmware/control/control.h"
 
 static uint32_t last;                           /* last number in sequence */
 static uint32_t unfinished;                     /* bit number % TABLE_ENTRIES */
 static uint8_t slot_of_sequence[TABLE_ENTRIES]; /* entry of an unfinished number */
-static uint32_t failed[HISTORY / 32];           /* bit number % HISTORY */
+static uint32_t failed[RT_WAIT_HISTORY / 32];   /* bit number % RT_WAIT_HISTORY */
 static uint32_t last_failed,
     last_forgotten; /* highest number that failed; that failed and is no longer in the bits */
 
@@ -24,10 +25,10 @@ void sequence_consume(uint32_t slot, uint32_t sequence) {
     unfinished |= 1u << sequence % TABLE_ENTRIES;
     slot_of_sequence[sequence % TABLE_ENTRIES] = (uint8_t)slot;
     if (last_failed != 0) {
-        const uint32_t bit = 1u << sequence % 32, word = sequence % HISTORY / 32;
+        const uint32_t bit = 1u << sequence % 32, word = sequence % RT_WAIT_HISTORY / 32;
         if (failed[word] & bit) {
             failed[word] &= ~bit;
-            last_forgotten = sequence - HISTORY;
+            last_forgotten = sequence - RT_WAIT_HISTORY;
         }
     }
 }
@@ -36,8 +37,8 @@ static bool has_failed(uint32_t sequence) {
     if (sequence > last_failed) {
         return false;
     }
-    if (last - sequence < HISTORY) {
-        return (failed[sequence % HISTORY / 32] >> sequence % 32 & 1) != 0;
+    if (last - sequence < RT_WAIT_HISTORY) {
+        return (failed[sequence % RT_WAIT_HISTORY / 32] >> sequence % 32 & 1) != 0;
     }
     return sequence <= last_forgotten;
 }
@@ -68,7 +69,7 @@ void resolve_waits(uint32_t slot, const struct rt_command* command) {
 void sequence_completed(uint32_t slot, uint32_t sequence, bool was_failure) {
     unfinished &= ~(1u << sequence % TABLE_ENTRIES);
     if (was_failure) {
-        failed[sequence % HISTORY / 32] |= 1u << sequence % 32;
+        failed[sequence % RT_WAIT_HISTORY / 32] |= 1u << sequence % 32;
         if (sequence > last_failed) {
             last_failed = sequence;
         }

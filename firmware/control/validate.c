@@ -41,7 +41,6 @@ static uint32_t refused_detail(const struct rt_operand* operand) {
 }
 
 /* The last word of an operand: memory, access, reserved. One load and one comparison check most of it. */
-typedef uint32_t __attribute__((may_alias)) aliasing_word;
 _Static_assert(offsetof(struct rt_operand, memory) == 20 && offsetof(struct rt_operand, access) == 21 &&
                    offsetof(struct rt_operand, reserved) == 22,
                "operand_ok reads them as one word");
@@ -143,9 +142,6 @@ uint32_t validate(const struct rt_command* command, struct entry* entry) {
     }
     if (opcode == RT_COMMAND_OPCODE_LOAD) {
         return validate_load(command, entry);
-    }
-    if (opcode == RT_COMMAND_OPCODE_NOP) {
-        entry->engines = 1u << NO_ENGINE;
     }
     return RT_COMMAND_STATUS_OK;
 }

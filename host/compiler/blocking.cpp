@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <limits>
 
+#include "host/arithmetic.h"
+
 namespace retrace::compiler {
 
 namespace {
 
 constexpr std::uint64_t line = 64; ///< buffers start on a burst
 
-constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
-constexpr std::uint64_t align(std::uint64_t value, std::uint64_t to) { return ceil_div(value, to) * to; }
+constexpr std::uint64_t most_rows = 65535; ///< of an instruction
 
 /// One point of the search: everything but the addresses.
 struct candidate {
@@ -51,7 +52,7 @@ public:
 
 private:
     std::uint32_t first_blocks() const {
-        const std::uint32_t most = std::min<std::uint32_t>({device_.psum_rows, 65535, shape_.m});
+        const std::uint32_t most = std::min<std::uint32_t>({device_.psum_rows, most_rows, shape_.m});
         std::uint32_t rows = most;
         if (budget_.block_rows)
             rows = std::min(most, budget_.block_rows);
@@ -68,13 +69,14 @@ private:
     /// at all possible.
     void with_rows(std::uint32_t rows, std::uint32_t blocks) {
         constexpr std::uint64_t shortest = 1024;
+        // A chunk's column sums are one instruction, which counts its rows in 16 bits.
+        const std::uint64_t longest =
+            shape_.column_sums && shape_.k > most_rows ? most_rows / device_.rows * device_.rows : shape_.k;
         std::uint32_t last = 0;
         const std::uint32_t feasible_before = feasible_;
         for (std::uint64_t parts = 1;; parts *= 2) {
-            const auto chunk = static_cast<std::uint32_t>(
-                parts == 1
-                    ? shape_.k
-                    : std::min<std::uint64_t>(shape_.k, align(ceil_div(shape_.k, parts), device_.rows)));
+            const auto chunk = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                longest, parts == 1 ? shape_.k : round_up(ceil_div(shape_.k, parts), device_.rows)));
             const bool is_short = shape_.in_place || shape_.a_transposed || chunk * source_bytes_ < shortest;
             if (parts > 1 && is_short && feasible_ != feasible_before)
                 break;
@@ -149,14 +151,14 @@ private:
     /// Places every buffer and returns the end.
     std::uint64_t layout(const candidate& c, spread apart, blocking* out) const {
         const std::uint64_t bank =
-            std::max<std::uint64_t>(line, align(device_.state_buffer_bank_bytes(), line));
-        std::uint64_t at = align(budget_.work_offset, line);
+            std::max<std::uint64_t>(line, round_up(device_.state_buffer_bank_bytes(), line));
+        std::uint64_t at = round_up(budget_.work_offset, line);
         const auto ring = [&](std::uint32_t slots, std::uint64_t bytes, std::uint32_t half,
                               std::vector<std::uint32_t>* into) {
             for (std::uint32_t s = 0; s < slots; ++s) {
                 const bool new_bank =
                     apart == spread::halves ? s % half == 0 : apart == spread::rings && s == 0;
-                at = align(at, new_bank ? bank : line);
+                at = round_up(at, new_bank ? bank : line);
                 if (into)
                     into->push_back(static_cast<std::uint32_t>(at));
                 at += bytes;
@@ -171,16 +173,16 @@ private:
         // Column sums read whole panels for long; the array takes short tiles of another half meanwhile.
         ring(c.b_slots, std::uint64_t{c.chunk} * panel_ * source_bytes_,
              shape_.column_sums ? (c.b_slots + 1) / 2 : c.b_slots, out ? &out->b_slots : nullptr);
-        at = align(at, line);
+        at = round_up(at, line);
         if (shape_.has_bias()) {
             if (out)
                 out->bias_at = static_cast<std::uint32_t>(at);
-            at = align(at + 4ull * shape_.n, line);
+            at = round_up(at + 4ull * shape_.n, line);
         }
         if (shape_.column_sums) {
             if (out)
                 out->sums_at = static_cast<std::uint32_t>(at);
-            at = align(at + 4ull * shape_.n, line);
+            at = round_up(at + 4ull * shape_.n, line);
         }
         return at;
     }

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "host/device_capabilities.h"
+#include "host/arithmetic.h"
 #include "host/compiler/program.h"
 
 namespace retrace::compiler {
@@ -115,7 +115,7 @@ private:
             return rect("d", i.d, i.rows, columns_ * to, spec::operand_access::write);
         case spec::opcode::activate:
             if (i.flags & spec::activate_bias)
-                rect("bias", i.b, 1, i.columns * 4u, spec::operand_access::read);
+                rect("bias", i.b, 1, i.columns * second, spec::operand_access::read);
             return rect("d", i.d, i.rows, i.columns * to, spec::operand_access::write);
         case spec::opcode::binary: {
             const auto repeat = static_cast<spec::broadcast>(i.broadcast);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "host/arithmetic.h"
 #include "host/compiler/gemm_pass.h"
 #include "host/compiler/pass_plan.h"
 
@@ -38,7 +39,7 @@ pass_shape weight_pass(const backward_shape& s) {
 
 std::uint64_t next_bank(std::uint64_t at, const device_capabilities& device) {
     const std::uint64_t bank = std::max<std::uint64_t>(64, device.state_buffer_bank_bytes());
-    return (at + bank - 1) / bank * bank;
+    return round_up(at, bank);
 }
 
 two_passes place_both(const pass_shape& data, const pass_shape& weights, const device_capabilities& device,

@@ -4,14 +4,13 @@
 #include <map>
 #include <stdexcept>
 
+#include "host/arithmetic.h"
 #include "host/compiler/gemm_pass.h"
 #include "host/compiler/pass_plan.h"
 
 namespace retrace::compiler {
 
 namespace {
-
-constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
 
 compiled_kernel compile_block(const gemm_shape& g, std::uint32_t m, std::uint32_t n,
                               const device_capabilities& device, const work_space& space) {
@@ -79,6 +78,12 @@ gemm_program compile_gemm(const gemm_shape& asked, const device_capabilities& de
                           const work_space& space) {
     if (!asked.m || !asked.k || !asked.n)
         throw std::invalid_argument("a product needs m, k and n of at least 1");
+    if (static_cast<std::size_t>(asked.source) >= device.operand_cycles.size())
+        throw std::invalid_argument("a product multiplies fp32, bf16, fp8 or int8, not " +
+                                    std::string(spec::name_of(asked.source)));
+    if (asked.result == spec::number_format::int32 && asked.source != spec::number_format::int8)
+        throw std::invalid_argument("a product of " + std::string(spec::name_of(asked.source)) +
+                                    " has no int32 sums");
     gemm_shape g = asked;
     const std::uint64_t e = bytes_of(g.source), out = bytes_of(g.result);
     g.a_pitch = g.a_pitch ? g.a_pitch : g.k * e;
@@ -101,9 +106,9 @@ gemm_program compile_gemm(const gemm_shape& asked, const device_capabilities& de
     const auto divisible = [&] { return rows > rows_unit || columns > device.columns; };
     const auto divide = [&] {
         if (rows / rows_unit >= columns / device.columns && rows > rows_unit)
-            rows = ceil_div(ceil_div(rows, 2), rows_unit) * rows_unit;
+            rows = round_up(ceil_div(rows, 2), rows_unit);
         else
-            columns = ceil_div(ceil_div(columns, 2), device.columns) * device.columns;
+            columns = round_up(ceil_div(columns, 2), device.columns);
     };
     while (!fits() && divisible())
         divide();

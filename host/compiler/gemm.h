@@ -40,7 +40,8 @@ struct gemm_program {
                                         ///< working set, so one at a time
 };
 
-/// Throws capacity_error (state_buffer, programs), and std::invalid_argument for empty shapes.
+/// Throws capacity_error (state_buffer, programs), and std::invalid_argument for empty shapes and formats
+/// that the array does not take or give.
 gemm_program compile_gemm(const gemm_shape& shape, const device_capabilities& device,
                           const work_space& space);
 

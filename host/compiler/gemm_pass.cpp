@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "host/arithmetic.h"
 #include "host/compiler/kernel.h"
 
 namespace retrace::compiler {

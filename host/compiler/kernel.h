@@ -11,9 +11,10 @@ namespace retrace::compiler {
 
 /// What a slot of the kernel's operand table must hold.
 struct kernel_slot {
-    const char* name = "";   ///< "WORK", "PSUM", "IO_in", ...
-    std::uint64_t bytes = 0; ///< from the first byte used to the last
-    std::uint8_t access = 0; ///< operand_access bits that the programs need (read, write)
+    const char* name = "";       ///< "WORK", "PSUM", "IO_in", ...
+    std::uint64_t bytes = 0;     ///< from the first byte used to the last
+    std::uint8_t access = 0;     ///< operand_access bits that the programs need (read, write)
+    bool working_buffer = false; ///< in state buffer or PSUM: part of the command's working set
 };
 
 struct compiled_kernel {

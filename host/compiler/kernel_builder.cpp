@@ -62,7 +62,7 @@ std::vector<engine_program> kernel_builder::finish() {
 std::vector<slot_limit> limits_of(const compiled_kernel& kernel) {
     std::vector<slot_limit> limits;
     for (const kernel_slot& s : kernel.slots)
-        limits.push_back({s.bytes, s.access, limits.size() <= slot_psum});
+        limits.push_back({s.bytes, s.access, s.working_buffer});
     return limits;
 }
 

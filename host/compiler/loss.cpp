@@ -1,7 +1,9 @@
 #include "host/compiler/loss.h"
 
 #include <algorithm>
+#include <stdexcept>
 
+#include "host/arithmetic.h"
 #include "host/compiler/kernel_builder.h"
 #include "host/compiler/pass_plan.h"
 
@@ -21,12 +23,12 @@ struct layout {
     std::uint64_t end = 0;
 
     layout(const loss_shape& s, std::uint32_t rows_per_block)
-        : rows(rows_per_block), blocks((s.batch + rows_per_block - 1) / rows_per_block) {
+        : rows(rows_per_block), blocks(static_cast<std::uint32_t>(ceil_div(s.batch, rows_per_block))) {
         const std::uint64_t narrow = std::uint64_t{rows} * s.classes * bytes_of(s.format);
         const std::uint64_t wide = std::uint64_t{rows} * s.classes * 4, column = std::uint64_t{rows} * 4;
         const auto place = [this](std::uint64_t bytes) {
             const auto at = static_cast<std::uint32_t>(end);
-            end = (end + bytes + 63) / 64 * 64;
+            end = round_up(end + bytes, 64);
             return at;
         };
         for (int half = 0; half < 2; ++half) {
@@ -162,9 +164,9 @@ private:
 
 compiled_kernel compile_loss(const loss_shape& s, const device_capabilities& device,
                              const work_space& space) {
-    if (s.classes > 65535)
-        throw capacity_error("state_buffer", s.classes, 65535, s.classes,
-                             "a row of classes (an instruction counts at most 65535)");
+    if (s.classes > 65535) // columns of an instruction
+        throw std::runtime_error("unsupported: a softmax over " + std::to_string(s.classes) +
+                                 " classes; at most 65535 are possible");
     std::uint32_t rows = std::min<std::uint32_t>(s.batch, 1024);
     if (s.batch > 16)
         rows = std::min(rows, (s.batch + 1) / 2); // two halves: loads and stores hide behind the engines
@@ -182,14 +184,13 @@ compiled_kernel compile_loss(const loss_shape& s, const device_capabilities& dev
     kernel.programs = builder.finish();
     kernel.work_bytes = at.end;
     kernel.psum_banks = 0;
-    const auto passes = [](std::uint64_t n, std::uint64_t lanes) { return (n + lanes - 1) / lanes; };
     const std::uint64_t e = bytes_of(s.format), row = s.classes * e;
-    const std::uint64_t vector = 7 * passes(s.classes, device.vector_lanes) * s.batch;
+    const std::uint64_t vector = 7 * ceil_div(s.classes, device.vector_lanes) * s.batch;
     const std::uint64_t link = s.batch * (2 * row + 4) / device.link_bytes_per_cycle;
     kernel.estimated_cycles =
         std::max(vector, link) + link / at.blocks + 12ull * device.engine_latency_cycles * at.blocks;
     kernel.slots = {work_slot(kernel),
-                    {"PSUM", 0, static_cast<std::uint8_t>(access_read | access_write)},
+                    psum_slot(kernel, device),
                     {"IO_L", extent(s.batch, row, s.input_pitch), access_read},
                     {"T", s.batch * row, access_read},
                     {"G_L", extent(s.batch, row, s.gradient_pitch), access_write},

@@ -24,6 +24,7 @@ struct loss_slots {
                               loss = 5, logits = 6, count = 7;
 };
 
+/// Throws capacity_error (state_buffer), and std::runtime_error for more than 65535 classes.
 compiled_kernel compile_loss(const loss_shape& shape, const device_capabilities& device,
                              const work_space& space);
 

@@ -15,12 +15,12 @@ blocking plan_pass(const pass_shape& shape, const pass_budget& budget, const dev
 }
 
 kernel_slot work_slot(const compiled_kernel& kernel) {
-    return {"WORK", kernel.work_bytes, static_cast<std::uint8_t>(access_read | access_write)};
+    return {"WORK", kernel.work_bytes, static_cast<std::uint8_t>(access_read | access_write), true};
 }
 
 kernel_slot psum_slot(const compiled_kernel& kernel, const device_capabilities& device) {
     return {"PSUM", kernel.psum_banks * device.psum_bank_bytes(),
-            static_cast<std::uint8_t>(access_read | access_write)};
+            static_cast<std::uint8_t>(access_read | access_write), true};
 }
 
 } // namespace retrace::compiler

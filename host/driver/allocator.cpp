@@ -4,15 +4,9 @@
 #include <bit>
 #include <fmt/format.h>
 
+#include "host/arithmetic.h"
+
 namespace retrace {
-
-namespace {
-
-std::uint64_t aligned(std::uint64_t address, std::uint64_t alignment) {
-    return (address + alignment - 1) & ~(alignment - 1);
-}
-
-} // namespace
 
 // ---- range_allocator
 
@@ -35,22 +29,47 @@ result<allocation> range_allocator::allocate(std::uint64_t bytes, std::uint64_t 
     }
     for (auto piece = free_.begin(); piece != free_.end(); ++piece) {
         const auto [begin, size] = *piece;
-        const std::uint64_t address = aligned(begin, alignment);
+        const std::uint64_t address = round_up(begin, alignment);
         if (address - begin > size || bytes > size - (address - begin)) {
             continue;
         }
-        free_.erase(piece);
-        if (address != begin) {
-            free_.emplace(begin, address - begin);
-        }
-        if (address + bytes != begin + size) {
-            free_.emplace(address + bytes, begin + size - (address + bytes));
-        }
-        used_ += bytes;
-        peak_ = std::max(peak_, used_);
-        return allocations_.emplace(address, allocation{address, bytes, tag}).first->second;
+        return take(piece, address, bytes, tag);
     }
     return full(bytes, alignment, tag);
+}
+
+result<allocation> range_allocator::reserve(std::uint64_t address, std::uint64_t bytes, std::uint32_t tag) {
+    if (bytes == 0) {
+        return driver_failure{driver_error::bad_argument, fmt::format("{}: 0 bytes reserved", name_), {}};
+    }
+    const auto after = free_.upper_bound(address);
+    if (after != free_.begin()) {
+        const auto [begin, size] = *std::prev(after);
+        if (address - begin <= size && bytes <= size - (address - begin)) {
+            return take(std::prev(after), address, bytes, tag);
+        }
+    }
+    return driver_failure{
+        driver_error::out_of_memory,
+        fmt::format(
+            "{}: tag {} needs the {} bytes from {:#x} on, but they are not all free; {} of {} are available",
+            name_, tag, bytes, address, capacity_ - used_, capacity_),
+        {}};
+}
+
+/// [address, address + bytes) out of the free piece that holds it.
+allocation range_allocator::take(piece from, std::uint64_t address, std::uint64_t bytes, std::uint32_t tag) {
+    const auto [begin, size] = *from;
+    free_.erase(from);
+    if (address != begin) {
+        free_.emplace(begin, address - begin);
+    }
+    if (address + bytes != begin + size) {
+        free_.emplace(address + bytes, begin + size - (address + bytes));
+    }
+    used_ += bytes;
+    peak_ = std::max(peak_, used_);
+    return allocations_.emplace(address, allocation{address, bytes, tag}).first->second;
 }
 
 driver_failure range_allocator::full(std::uint64_t bytes, std::uint64_t alignment, std::uint32_t tag) const {
@@ -60,7 +79,7 @@ driver_failure range_allocator::full(std::uint64_t bytes, std::uint64_t alignmen
     if (!free_.empty() && free_.rbegin()->first + free_.rbegin()->second == begin) {
         begin = free_.rbegin()->first;
     }
-    const std::uint64_t smallest = aligned(begin, alignment) + bytes - base_;
+    const std::uint64_t smallest = round_up(begin, alignment) + bytes - base_;
     return {driver_error::out_of_memory,
             fmt::format("{} is full: tag {} needs {} bytes (alignment {}), {} of {} are available, the "
                         "largest piece has {}; the "
@@ -112,8 +131,8 @@ std::vector<allocation> range_allocator::allocations() const {
 
 // ---- device_allocator
 
-device_allocator::device_allocator(const compiler::device_capabilities& capabilities) {
-    for (const compiler::memory_region& region : capabilities.regions) {
+device_allocator::device_allocator(const device_capabilities& capabilities) {
+    for (const memory_region& region : capabilities.regions) {
         regions_.push_back(
             {region.kind, range_allocator(fmt::format("region {} of device DRAM", spec::name_of(region.kind)),
                                           region.base, region.bytes)});
@@ -122,14 +141,25 @@ device_allocator::device_allocator(const compiler::device_capabilities& capabili
 
 result<allocation> device_allocator::allocate(spec::region_kind region, std::uint64_t bytes,
                                               std::uint64_t alignment, std::uint32_t tag) {
+    const auto range = range_of(region);
+    return range ? (*range)->allocate(bytes, alignment, tag) : range.failure();
+}
+
+result<allocation> device_allocator::reserve(spec::region_kind region, std::uint64_t address,
+                                             std::uint64_t bytes, std::uint32_t tag) {
+    const auto range = range_of(region);
+    return range ? (*range)->reserve(address, bytes, tag) : range.failure();
+}
+
+result<range_allocator*> device_allocator::range_of(spec::region_kind kind) {
     for (entry& each : regions_) {
-        if (each.kind == region) {
-            return each.range.allocate(bytes, alignment, tag);
+        if (each.kind == kind) {
+            return &each.range;
         }
     }
     return driver_failure{driver_error::bad_argument,
                           fmt::format("the device has no region {}: give it one in npu.device_dram.regions",
-                                      spec::name_of(region)),
+                                      spec::name_of(kind)),
                           {}};
 }
 
@@ -154,8 +184,9 @@ const range_allocator* device_allocator::region(spec::region_kind kind) const {
 
 // ---- host_allocator
 
-host_allocator::host_allocator(port& door)
-    : memory_(door.host_memory()), range_("host memory", door.host_memory_address(), memory_.size()) {}
+host_allocator::host_allocator(port& door, std::uint64_t reachable)
+    : memory_(door.host_memory()),
+      range_("host memory", door.host_memory_address(), std::min<std::uint64_t>(memory_.size(), reachable)) {}
 
 result<host_buffer> host_allocator::allocate(std::uint64_t bytes, std::uint64_t alignment,
                                              std::uint32_t tag) {

@@ -29,6 +29,9 @@ public:
     /// out_of_memory: the text names the tag's need, the free bytes, the largest free piece, and the smallest
     /// capacity with which this call succeeds.
     result<allocation> allocate(std::uint64_t bytes, std::uint64_t alignment = 64, std::uint32_t tag = 0);
+    /// Takes exactly [address, address + bytes), for a caller with a plan of its own. out_of_memory when a
+    /// part of it is taken or outside.
+    result<allocation> reserve(std::uint64_t address, std::uint64_t bytes, std::uint32_t tag = 0);
     /// bad_argument when no allocation begins there.
     result<void> free(std::uint64_t address);
 
@@ -42,6 +45,8 @@ public:
     std::vector<allocation> allocations() const;
 
 private:
+    using piece = std::map<std::uint64_t, std::uint64_t>::iterator;
+    allocation take(piece from, std::uint64_t address, std::uint64_t bytes, std::uint32_t tag);
     driver_failure full(std::uint64_t bytes, std::uint64_t alignment, std::uint32_t tag) const;
 
     std::string name_;
@@ -53,10 +58,12 @@ private:
 /// Device DRAM by region. Addresses are bytes of device DRAM.
 class device_allocator {
 public:
-    explicit device_allocator(const compiler::device_capabilities& capabilities);
+    explicit device_allocator(const device_capabilities& capabilities);
 
     result<allocation> allocate(spec::region_kind region, std::uint64_t bytes, std::uint64_t alignment = 64,
                                 std::uint32_t tag = 0);
+    result<allocation> reserve(spec::region_kind region, std::uint64_t address, std::uint64_t bytes,
+                               std::uint32_t tag = 0);
     result<void> free(std::uint64_t address);
     /// The first region of that kind, or a null pointer.
     const range_allocator* region(spec::region_kind kind) const;
@@ -66,6 +73,8 @@ private:
         spec::region_kind kind;
         range_allocator range;
     };
+    result<range_allocator*> range_of(spec::region_kind kind);
+
     std::vector<entry> regions_;
 };
 
@@ -77,7 +86,8 @@ struct host_buffer {
 
 class host_allocator {
 public:
-    explicit host_allocator(port& door);
+    /// The first `reachable` bytes at most: what the device can reach of it.
+    host_allocator(port& door, std::uint64_t reachable);
 
     result<host_buffer> allocate(std::uint64_t bytes, std::uint64_t alignment = 64, std::uint32_t tag = 0);
     result<void> free(const host_buffer& buffer) { return range_.free(buffer.bus_address); }

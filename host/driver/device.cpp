@@ -87,10 +87,15 @@ void device::take(const spec::completion& completion) {
         static_cast<spec::command_status>(completion.status));
     in_flight_.erase(found);
     finished_.emplace(completion.sequence, completion);
+    if (const auto staged = staged_.find(completion.sequence); staged != staged_.end()) {
+        host_.free(staged->second).value(); // until now the device may have read it
+        staged_.erase(staged);
+    }
 }
 
-/// Telling the device each time would wake its core each time. Half a ring of room is always known to it, so
-/// it never waits for room that is there.
+/// Telling the device each time would wake its core each time. A device to which the ring looks full may wait
+/// for room that is there already, but not for ever: more than half of the ring is then still to be consumed,
+/// and consuming it tells the device.
 void device::give_room() {
     if (completion_->consumed() - told_head_ >= completion_->entries() / 2) {
         told_head_ = completion_->consumed();
@@ -104,21 +109,15 @@ result<spec::completion> device::wait(command_handle handle, std::uint64_t timeo
         if (auto done = collect(); !done) {
             return done.failure();
         }
-        if (const auto found = finished_.find(handle.sequence);
-            found != finished_.end() && handle.generation == generation_) {
-            const spec::completion completion = found->second;
-            finished_.erase(found);
+        if (is_finished(handle)) {
+            const spec::completion completion = finished_.extract(handle.sequence).mapped();
             if (completion.status != static_cast<std::uint8_t>(spec::command_status::ok)) {
                 return command_failure(completion);
             }
             return completion;
         }
-        if (handle.generation != generation_ || in_flight_.count(handle.sequence) == 0) {
-            return driver_failure{
-                driver_error::unknown_command,
-                fmt::format("command {} is not in flight: it was waited for, or lost in a reset",
-                            handle.sequence),
-                {}};
+        if (!is_in_flight(handle)) {
+            return unknown(handle);
         }
         if (door_.cycles() >= limit) {
             return driver_failure{
@@ -146,11 +145,19 @@ result<void> device::wait_all(std::uint64_t timeout_cycles) {
             finished_.empty() ? in_flight_.begin()->first : finished_.begin()->first;
         const std::uint64_t now = door_.cycles();
         auto done = wait({sequence, generation_}, limit == forever ? forever : limit - std::min(limit, now));
-        if (!done && done.error() != driver_error::command_failed) {
-            return done.failure();
+        if (done) {
+            continue;
         }
-        if (!done && first) {
+        const bool early = done.error() != driver_error::command_failed;
+        if (first) {
             first = done.failure();
+        } else if (early) {
+            driver_failure both = first.failure();
+            both.text += "; then: " + done.failure().text;
+            first = std::move(both);
+        }
+        if (early) {
+            return first;
         }
     }
     return first;
@@ -160,7 +167,34 @@ result<bool> device::completed(command_handle handle) {
     if (auto done = collect(); !done) {
         return done.failure();
     }
+    if (is_finished(handle)) {
+        return true;
+    }
+    if (!is_in_flight(handle)) {
+        return unknown(handle);
+    }
+    if (auto done = look_for_errors(read(regs::irq_status)); !done) {
+        return done.failure();
+    }
+    if (auto done = collect(); !done) {
+        return done.failure();
+    }
+    return is_finished(handle);
+}
+
+bool device::is_finished(command_handle handle) const {
     return handle.generation == generation_ && finished_.count(handle.sequence) != 0;
+}
+
+bool device::is_in_flight(command_handle handle) const {
+    return handle.generation == generation_ && in_flight_.count(handle.sequence) != 0;
+}
+
+driver_failure device::unknown(command_handle handle) {
+    return {
+        driver_error::unknown_command,
+        fmt::format("command {} is not in flight: it was waited for, or lost in a reset", handle.sequence),
+        {}};
 }
 
 driver_failure device::command_failure(const spec::completion& c) const {
@@ -196,6 +230,12 @@ result<void> device::look_for_errors(std::uint32_t irq_status) {
     }
     const std::uint32_t error = read(regs::ring_error);
     const auto code = static_cast<spec::ring_error>(error & regs::ring_error_code_mask);
+    if (code == spec::ring_error::completion_lost) {
+        return fatal({driver_error::ring_error,
+                      fmt::format("the device could not write {} completions to its ring; it needs a reset",
+                                  error >> regs::ring_error_value_shift),
+                      {}});
+    }
     return driver_failure{driver_error::ring_error,
                           fmt::format("the device refused a doorbell or ring: {}, value {:#x}",
                                       spec::name_of(code), error >> regs::ring_error_value_shift),
@@ -236,12 +276,9 @@ result<void> device::load_programs(std::uint64_t address, std::span<const std::b
         host_.free(*staging).value();
         return launched.failure();
     }
+    staged_.emplace(launched->sequence, *staging);
     const std::uint64_t now = door_.cycles();
-    auto done = wait(*launched, limit == forever ? forever : limit - std::min(limit, now));
-    if (!done && done.error() != driver_error::command_failed) {
-        return done.failure(); // the device may still read the staging buffer: it stays allocated
-    }
-    host_.free(*staging).value();
+    const auto done = wait(*launched, limit == forever ? forever : limit - std::min(limit, now));
     return done ? result<void>() : result<void>(done.failure());
 }
 

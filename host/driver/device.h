@@ -11,7 +11,8 @@
 // (device_options::poll_cycles), not results.
 //
 // Errors. A command's own failure comes from wait(). A refused doorbell comes once, from whichever call met
-// it. After a firmware trap or a protocol error every call fails the same way until reset().
+// it. After a firmware trap, lost completions or a protocol error every call fails the same way until
+// reset().
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -46,15 +47,16 @@ class device {
 public:
     static constexpr std::uint64_t forever = ~std::uint64_t{0};
 
-    /// Identifies the device, reads what it can do, loads the firmware (the bytes of private memory from
-    /// spec::tcm_base on; the first one is executed first) and waits until it takes commands.
+    /// Identifies the device, reads what it can do, loads the firmware (private memory from spec::tcm_base
+    /// on; the first byte is executed first, the word at spec::firmware_memory_offset tells how much of that
+    /// memory it uses) and waits until it takes commands.
     static result<std::unique_ptr<device>> open(port& door, std::span<const std::uint8_t> firmware,
                                                 const device_options& options = {});
     ~device();
     device(const device&) = delete;
     device& operator=(const device&) = delete;
 
-    const compiler::device_capabilities& capabilities() const { return capabilities_; }
+    const device_capabilities& capabilities() const { return capabilities_; }
     device_allocator& memory() { return memory_; }
     host_allocator& host() { return host_; }
     port& door() { return door_; }
@@ -64,10 +66,12 @@ public:
     result<command_handle> launch(spec::command command, std::uint64_t timeout_cycles = forever);
     /// The command's completion, once. Another status than ok is the failure command_failed.
     result<spec::completion> wait(command_handle handle, std::uint64_t timeout_cycles = forever);
-    /// Waits for everything that was launched and not yet waited for; the first failure, if any, after all
-    /// have completed.
+    /// Waits for everything that was launched and not yet waited for; the first failed command, if any, after
+    /// all have completed. What ends the wait early (a time-out, a trap) is the failure where no command has
+    /// failed before, and otherwise added to its text.
     result<void> wait_all(std::uint64_t timeout_cycles = forever);
-    /// Whether wait() would return at once.
+    /// Whether wait() would return the command's completion at once. Reads a register where it cannot tell
+    /// otherwise: time passes on the device, so that asking again and again comes to an end.
     result<bool> completed(command_handle handle);
 
     /// Copies engine programs to `address` in region `programs`; done when it returns. Command opcode `load`.
@@ -80,6 +84,8 @@ public:
 
     /// Launched and not yet completed.
     std::size_t in_flight() const { return in_flight_.size(); }
+    /// The number that the next launched command gets.
+    std::uint32_t next_sequence() const { return next_sequence_; }
     /// The device's clock.
     std::uint64_t device_cycle();
 
@@ -92,6 +98,7 @@ private:
     void read_capabilities();
     result<void> allocate_rings();
     result<void> boot();
+    void stop();
     void load_firmware();
     void set_up_rings();
     result<void> wait_ready();
@@ -104,6 +111,9 @@ private:
     void take(const spec::completion& completion);
     void give_room();
     driver_failure command_failure(const spec::completion& completion) const;
+    bool is_finished(command_handle handle) const;
+    bool is_in_flight(command_handle handle) const;
+    static driver_failure unknown(command_handle handle);
     result<void> fatal(driver_failure failure);
     std::uint64_t deadline(std::uint64_t timeout) const;
     void log(trace::command_event::moment what, const spec::command& command, spec::command_status status);
@@ -114,16 +124,17 @@ private:
     port& door_;
     std::vector<std::uint8_t> firmware_;
     device_options options_;
-    compiler::device_capabilities capabilities_;
+    device_capabilities capabilities_;
     std::uint32_t tcm_bytes_ = 0;
     device_allocator memory_{{}};
-    host_allocator host_;
+    host_allocator host_{door_, 0};
     std::optional<submission_ring> submission_;
     std::optional<completion_ring> completion_;
     bool identified_ = false; // it is a device: its registers may be written
     std::uint32_t next_sequence_ = 1, generation_ = 0, told_head_ = 0;
     std::map<std::uint32_t, spec::command> in_flight_;   // for the log
     std::map<std::uint32_t, spec::completion> finished_; // nobody waited for them yet
+    std::map<std::uint32_t, host_buffer> staged_;        // programs on their way down, by command
     std::optional<driver_failure> broken_;
 };
 

@@ -26,14 +26,25 @@ std::uint32_t field(std::uint32_t value, std::uint32_t mask, std::uint32_t shift
 } // namespace
 
 device::device(port& door, std::span<const std::uint8_t> firmware, const device_options& options)
-    : door_(door), firmware_(firmware.begin(), firmware.end()), options_(options), host_(door) {}
+    : door_(door), firmware_(firmware.begin(), firmware.end()), options_(options) {}
 
 device::~device() {
     if (identified_) {
         // A device that nobody drives must not write to memory that may soon belong to someone else.
-        write(regs::irq_enable, 0);
-        write(regs::control, 0);
+        try {
+            write(regs::irq_enable, 0);
+            stop();
+        } catch (...) {
+            // A port that cannot read any more has told so already: it may be why we are here.
+        }
     }
+}
+
+/// The answer to the read flushes both directions: the order has arrived, and so has all that the device sent
+/// before it.
+void device::stop() {
+    write(regs::control, 0);
+    read(regs::control);
 }
 
 result<std::unique_ptr<device>> device::open(port& door, std::span<const std::uint8_t> firmware,
@@ -87,7 +98,7 @@ result<void> device::identify() {
 }
 
 void device::read_capabilities() {
-    compiler::device_capabilities& c = capabilities_;
+    device_capabilities& c = capabilities_;
     const std::uint32_t shape = read(regs::array_shape), timing = read(regs::array_timing),
                         cycles = read(regs::operand_cycles);
     c.rows = field(shape, regs::array_shape_rows_mask, regs::array_shape_rows_shift);
@@ -126,6 +137,7 @@ void device::read_capabilities() {
     }
     tcm_bytes_ = read(regs::tcm_bytes);
     memory_ = device_allocator(c);
+    host_ = host_allocator(door_, c.host_bytes);
 }
 
 result<void> device::allocate_rings() {
@@ -143,15 +155,27 @@ result<void> device::allocate_rings() {
 }
 
 result<void> device::boot() {
-    if (firmware_.empty() ||
-        firmware_.size() > std::min<std::uint64_t>(tcm_bytes_, spec::firmware_window_bytes)) {
+    if (firmware_.empty()) {
+        return driver_failure{driver_error::bad_firmware, "the firmware image is empty", {}};
+    }
+    const std::uint64_t room = std::min<std::uint64_t>(tcm_bytes_, spec::firmware_window_bytes);
+    std::uint32_t used = 0; // with cleared memory and stack
+    if (firmware_.size() >= spec::firmware_memory_offset + sizeof used) {
+        std::memcpy(&used, firmware_.data() + spec::firmware_memory_offset, sizeof used);
+    }
+    const std::uint64_t needed = std::max<std::uint64_t>(firmware_.size(), used);
+    if (needed > room) {
         return driver_failure{
             driver_error::bad_firmware,
-            fmt::format("a firmware image of {} bytes does not fit the control core's memory of {} bytes",
-                        firmware_.size(), tcm_bytes_),
+            fmt::format("the firmware needs {} bytes of the control core's private memory, which has {}",
+                        needed, room),
             {}};
     }
-    write(regs::control, 0);
+    stop();
+    for (const auto& [sequence, buffer] : staged_) {
+        host_.free(buffer).value();
+    }
+    staged_.clear();
     load_firmware();
     set_up_rings();
     write(regs::control, regs::control_run_mask);

@@ -15,10 +15,10 @@ namespace retrace {
 enum class driver_error : std::uint8_t {
     not_a_device,     ///< the identification register shows something else
     version_mismatch, ///< device and driver were built from different specifications
-    bad_firmware,     ///< the image does not fit the control core's memory, or is empty
+    bad_firmware,     ///< the image does not fit the control core's private memory, or is empty
     boot_timeout,     ///< the firmware did not become ready
     firmware_trap,    ///< the firmware stopped at an unexpected trap; only reset() helps
-    ring_error,       ///< the device refused a doorbell or a ring
+    ring_error,       ///< the device refused a doorbell or a ring, or lost completions (only reset() helps)
     command_failed,   ///< a completion with another status than ok; `completion` tells which
     timeout,          ///< no completion, or no room in the ring, within the given cycles
     out_of_memory, ///< device region or host memory too small; the text names needed, available and smallest

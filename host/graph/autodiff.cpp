@@ -176,10 +176,6 @@ const backward_operation& training_graph::backward_of(std::size_t k) const {
     return backward[range.last - k];
 }
 
-bool training_graph::has(tensor_id id) const {
-    return std::any_of(tensors.begin(), tensors.end(), [&](const tensor_info& t) { return t.id == id; });
-}
-
 const tensor_info& training_graph::tensor(tensor_id id) const {
     const auto at = std::lower_bound(tensors.begin(), tensors.end(), id,
                                      [](const tensor_info& t, tensor_id wanted) { return t.id < wanted; });

@@ -104,7 +104,6 @@ struct training_graph {
 
     const operation& forward_of(std::size_t k) const;
     const backward_operation& backward_of(std::size_t k) const;
-    bool has(tensor_id id) const;
     const tensor_info& tensor(tensor_id id) const;
 };
 

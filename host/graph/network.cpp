@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "host/arithmetic.h"
+
 namespace retrace {
 
 namespace {
@@ -17,7 +19,11 @@ const char* to_string(operand_format format) { return format == operand_format::
 
 const char* to_string(activation_kind kind) { return kind == activation_kind::none ? "none" : "relu"; }
 
-std::size_t bytes_per_element(operand_format format) { return format == operand_format::fp32 ? 4 : 2; }
+spec::number_format number_format_of(operand_format format) {
+    return format == operand_format::fp32 ? spec::number_format::fp32 : spec::number_format::bf16;
+}
+
+std::size_t bytes_per_element(operand_format format) { return bytes_of(number_format_of(format)); }
 
 const layer& network::at(std::size_t k) const {
     if (k < 1 || k > layers.size())

@@ -20,6 +20,8 @@
 #include <string>
 #include <vector>
 
+#include "hw/spec/spec.h"
+
 namespace retrace {
 
 // What a network description got wrong; the message says which layer and what to change.
@@ -35,6 +37,7 @@ enum class loss_kind : std::uint8_t { softmax_cross_entropy };
 
 const char* to_string(operand_format format);
 const char* to_string(activation_kind kind);
+spec::number_format number_format_of(operand_format format);
 std::size_t bytes_per_element(operand_format format);
 
 struct matrix_shape {

@@ -1,6 +1,8 @@
 #pragma once
-// The kernels of a plan, each compiled once: layers of equal shape share programs.
+// The kernels of a plan, each compiled once: layers of equal shape share programs. What the compiler made is
+// checked before it is used: a fault is its own (std::logic_error).
 #include <map>
+#include <stdexcept>
 
 #include "host/compiler/dense.h"
 #include "host/compiler/loss.h"
@@ -10,10 +12,10 @@ namespace retrace {
 
 class kernel_store {
 public:
-    kernel_store(const compiler::device_capabilities& device, const compiler::work_space& space)
+    kernel_store(const device_capabilities& device, const compiler::work_space& space)
         : device_(device), space_(space) {}
 
-    // Indices into kernels(). Throw compiler::capacity_error.
+    // Indices into kernels(). Throw capacity_error.
     std::size_t forward(const compiler::forward_shape& shape) {
         return get(forward_, shape, [&] { return compiler::compile_forward(shape, device_, space_); });
     }
@@ -39,10 +41,15 @@ private:
         if (const auto found = known.find(s); found != known.end())
             return found->second;
         kernels_.push_back(make());
+        const compiler::compiled_kernel& kernel = kernels_.back();
+        if (const auto faults = compiler::check(kernel.programs, compiler::limits_of(kernel));
+            !faults.empty())
+            throw std::logic_error("the compiled kernel " + std::string(kernel.name) +
+                                   " is not sound: " + faults.front());
         return known[s] = kernels_.size() - 1;
     }
 
-    const compiler::device_capabilities& device_;
+    const device_capabilities& device_;
     compiler::work_space space_;
     std::vector<compiler::compiled_kernel> kernels_;
     std::map<compiler::forward_shape, std::size_t> forward_;

@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "host/arithmetic.h"
+
 namespace retrace {
 
 namespace {
 
 constexpr std::uint64_t alignment = 64; ///< a DRAM burst
-
-constexpr std::uint64_t aligned(std::uint64_t bytes) {
-    return (bytes + alignment - 1) / alignment * alignment;
-}
 
 spec::memory_kind memory_of(placement where) {
     switch (where) {
@@ -77,8 +75,7 @@ std::uint64_t placed_run::pitch(const training_graph& graph, const tensor_use& u
     return common ? common : row_bytes(graph, use.tensor);
 }
 
-placed_run place_run(const training_graph& graph, const schedule& s,
-                     const compiler::device_capabilities& device) {
+placed_run place_run(const training_graph& graph, const schedule& s, const device_capabilities& device) {
     std::map<buffer_id, demand> demands;
     for (const schedule_operation& op : s.operations) {
         for (const tensor_use& w : op.writes)
@@ -98,7 +95,7 @@ placed_run place_run(const training_graph& graph, const schedule& s,
         const std::uint64_t base = on_chip ? 0 : device.region(region_of(id.where)).base;
         const std::uint64_t available =
             on_chip ? device.state_buffer_bytes : device.region(region_of(id.where)).bytes;
-        const std::uint64_t at = aligned(base + end) - base;
+        const std::uint64_t at = round_up(base + end, alignment) - base;
         end = at + d.bytes();
         placed.buffers.push_back({id, memory_of(id.where), base + at, d.bytes(), d.in_place ? d.pitch() : 0});
         if (end > available)

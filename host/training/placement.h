@@ -24,8 +24,7 @@ struct placed_run {
 };
 
 /// Places what the schedule needs, whether it fits or not (culprit says).
-placed_run place_run(const training_graph& graph, const schedule& s,
-                     const compiler::device_capabilities& device);
+placed_run place_run(const training_graph& graph, const schedule& s, const device_capabilities& device);
 
 /// Live bytes while each operation runs, by the rules of plan.h; `after` is what remains when it has
 /// completed.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "host/arithmetic.h"
 #include "host/training/kernel_store.h"
 #include "host/training/placement.h"
 #include "host/training/tensors.h"
@@ -14,11 +15,6 @@ namespace {
 using compiler::access_read;
 using compiler::access_release;
 using compiler::access_write;
-using compiler::capacity_error;
-
-spec::number_format format_of(operand_format f) {
-    return f == operand_format::fp32 ? spec::number_format::fp32 : spec::number_format::bf16;
-}
 
 spec::phase phase_of(step_kind kind, bool evaluation) {
     switch (kind) {
@@ -45,10 +41,10 @@ struct draft {
 /// Turns a draft's operations into commands, compiling what they need.
 class command_maker {
 public:
-    command_maker(const draft& d, kernel_store& kernels, const compiler::device_capabilities& device,
+    command_maker(const draft& d, kernel_store& kernels, const device_capabilities& device,
                   std::uint64_t work_base)
         : d_(d), kernels_(kernels), device_(device), work_base_(work_base),
-          format_(format_of(d.graph.format)) {}
+          format_(number_format_of(d.graph.format)) {}
 
     planned_command make(const schedule_operation& op) {
         planned_command c;
@@ -205,14 +201,14 @@ private:
 
     const draft& d_;
     kernel_store& kernels_;
-    const compiler::device_capabilities& device_;
+    const device_capabilities& device_;
     std::uint64_t work_base_;
     spec::number_format format_;
 };
 
 class planner {
 public:
-    planner(const network& net, const training_shape& shape, const compiler::device_capabilities& device) {
+    planner(const network& net, const training_shape& shape, const device_capabilities& device) {
         plan_.net = net;
         plan_.shape = shape;
         plan_.device = device;
@@ -306,10 +302,9 @@ private:
             if (const auto e = d.placed.extent.find(placement::state_buffer); e != d.placed.extent.end())
                 residents = std::max(residents, e->second);
         const std::uint64_t capacity = plan_.device.state_buffer_bytes;
-        const auto up = [](std::uint64_t value, std::uint64_t to) { return (value + to - 1) / to * to; };
         const std::uint64_t bank = std::max<std::uint64_t>(64, plan_.device.state_buffer_bank_bytes());
         std::optional<capacity_error> worst;
-        for (const std::uint64_t base : {up(residents, bank), up(residents, 64)}) {
+        for (const std::uint64_t base : {round_up(residents, bank), round_up(residents, 64)}) {
             worst.reset();
             const std::uint64_t free = base < capacity ? capacity - base : 0;
             compile_all({base, free}, worst);
@@ -361,10 +356,8 @@ private:
     }
 
     void place_programs() {
-        const compiler::memory_region& r = plan_.device.region(spec::region_kind::programs);
-        std::uint64_t at = (r.base + spec::program_alignment - 1) / spec::program_alignment *
-                           spec::program_alignment,
-                      bytes = 0;
+        const memory_region& r = plan_.device.region(spec::region_kind::programs);
+        std::uint64_t at = round_up(r.base, spec::program_alignment), bytes = 0;
         for (const compiler::compiled_kernel& k : plan_.kernels) {
             auto& addresses = plan_.program_addresses.emplace_back();
             for (const compiler::engine_program& p : k.programs) {
@@ -377,6 +370,10 @@ private:
         if (needed > r.bytes)
             throw capacity_error("programs", needed, r.bytes, needed,
                                  "the programs of " + std::to_string(plan_.kernels.size()) + " kernels");
+        if (at > spec::control_base) // the mover, which loads them, sees its own registers from there on
+            throw std::runtime_error("region programs of the device begins at byte " +
+                                     std::to_string(r.base) +
+                                     ": its programs must end within the first GiB of device DRAM");
         plan_.peaks.programs = {r.bytes, bytes, needed};
     }
 
@@ -443,7 +440,7 @@ private:
 
 } // namespace
 
-plan make_plan(const network& net, const training_shape& shape, const compiler::device_capabilities& device) {
+plan make_plan(const network& net, const training_shape& shape, const device_capabilities& device) {
     return planner(net, shape, device).run();
 }
 

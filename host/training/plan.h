@@ -105,7 +105,7 @@ struct plan_peaks {
 struct plan {
     network net;
     training_shape shape;
-    compiler::device_capabilities device;
+    device_capabilities device;
     std::vector<compiler::compiled_kernel> kernels;
     /// Address in device DRAM of each kernel's programs, in their order.
     std::vector<std::vector<std::uint64_t>> program_addresses;
@@ -118,7 +118,7 @@ struct plan {
 /// Throws network_error (network, range, batch, schedule), capacity_error (names region or memory, needed and
 /// available bytes, the tensor that breaks it and the smallest capacity that would do), std::runtime_error
 /// for a device without a region it needs.
-plan make_plan(const network& net, const training_shape& shape, const compiler::device_capabilities& device);
+plan make_plan(const network& net, const training_shape& shape, const device_capabilities& device);
 
 /// A command ready for the ring but for its numbers: `sequence` counts from 1 within the list, `wait` names
 /// such numbers (0: none). commands[i] belongs to plan.training.schedule.operations[i]. `step` counts from 1;
@@ -137,7 +137,7 @@ void rebase(std::vector<spec::command>& commands, std::uint32_t first);
 
 /// Bytes of a host tensor (of a layer, where there is one per layer) that the step and all evaluations need;
 /// 0 if they do not.
-std::uint64_t host_bytes(const plan& p, host_tensor tensor, std::size_t layer = 0);
+std::uint64_t host_tensor_bytes(const plan& p, host_tensor tensor, std::size_t layer = 0);
 
 /// Tables for people: operations with predicted bytes and cycles, memories with peaks and capacities, kernels
 /// and their blockings.

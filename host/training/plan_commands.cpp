@@ -107,7 +107,7 @@ void rebase(std::vector<spec::command>& commands, std::uint32_t first) {
     }
 }
 
-std::uint64_t host_bytes(const plan& p, host_tensor tensor, std::size_t layer) {
+std::uint64_t host_tensor_bytes(const plan& p, host_tensor tensor, std::size_t layer) {
     std::uint64_t bytes = 0;
     const auto look = [&](const planned_run& run) {
         for (const planned_command& c : run.commands)

@@ -7,14 +7,15 @@
 // missing is regenerated (F_k', from the nearest output that is still there), then B_k. With L layers in the
 // range and spacing n:
 //
-//   store_all           every output stays in device DRAM                                              L
-//   executions of F recompute           every output overwrites the one before it, in place in device DRAM L
-//   + L(L-1)/2 interval            every n-th output stays in device DRAM; the others of a segment are held
-//   in    L + (ceil(L/n)-1)(n-1)
-//                       the state buffer; the last segment is still there when its backward begins
-//   interval_overwrite  every n-th output stays in device DRAM; the others overwrite each other        L +
-//   L(n-1)/2 for n | L
-//                       in one buffer of the state buffer
+//   schedule            outputs                                                 executions of F
+//   store_all           every one stays in device DRAM                          L
+//   recompute           every one overwrites the one before it, in place in     L + L(L-1)/2
+//                       device DRAM
+//   interval            every n-th stays in device DRAM; the others of a        L + (ceil(L/n)-1)(n-1)
+//                       segment are held in the state buffer, the last segment
+//                       still when its backward begins
+//   interval_overwrite  every n-th stays in device DRAM; the others overwrite   L + L(n-1)/2 for n | L
+//                       each other in one buffer of the state buffer
 //
 // The range's input IO_{first-1} is delivered from outside and stays until its last reader. The last output
 // is never retained: only LG (or, in a range without the loss, its download) reads it. n need not divide L:

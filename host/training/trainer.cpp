@@ -1,7 +1,9 @@
 #include "host/training/trainer.h"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
+#include <tuple>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -41,8 +43,13 @@ std::span<const float> as_floats(const host_buffer& b, std::size_t count) {
 } // namespace
 
 trainer::trainer(device& npu, const plan& p, const trainer_settings& settings)
-    : device_(npu), plan_(p), settings_(settings), optimizer_(settings.optimizer, parameter_sizes(p.net)) {
+    : device_(npu), plan_(p), held_(npu), settings_(settings), optimizer_(settings.optimizer, parameter_sizes(p.net)) {
     const std::size_t layers = p.net.depth();
+    const layer_range& range = p.shape.range;
+    if (range.first != 1 || range.last != layers || range.input_needs_gradient)
+        throw training_error("the plan is for layers " + std::to_string(range.first) + ".." + std::to_string(range.last) + " of " +
+                             std::to_string(layers) + " as a pipeline stage; the trainer takes whole networks");
+    reserve_places();
     weights_.resize(layers + 1);
     bias_.resize(layers + 1);
     for (auto* buffers : {&weight_down_, &bias_down_, &weight_up_, &bias_up_})
@@ -76,10 +83,29 @@ trainer::trainer(device& npu, const plan& p, const trainer_settings& settings)
 }
 
 host_buffer trainer::allocate(host_tensor tensor, std::size_t layer) {
-    const std::uint64_t bytes = host_bytes(plan_, tensor, layer);
+    const std::uint64_t bytes = host_tensor_bytes(plan_, tensor, layer);
     if (bytes == 0)
         return {};
-    return checked(device_.host().allocate(bytes), "host buffers");
+    return held_.buffers.emplace_back(checked(device_.host().allocate(bytes), "host buffers"));
+}
+
+/// The plan chose its addresses by itself: from here on nobody else gets them.
+void trainer::reserve_places() {
+    const plan_peaks& peaks = plan_.peaks;
+    for (const auto& [kind, peak] : {std::pair{spec::region_kind::activations, peaks.activations},
+                                     std::pair{spec::region_kind::gradients, peaks.gradients},
+                                     std::pair{spec::region_kind::weights, peaks.weights},
+                                     std::pair{spec::region_kind::programs, peaks.programs}})
+        if (peak.extent_bytes != 0)
+            held_.places.push_back(checked(
+                device_.memory().reserve(kind, device_.capabilities().region(kind).base, peak.extent_bytes), "the plan's tensors"));
+}
+
+trainer::holdings::~holdings() {
+    for (const allocation& place : places)
+        npu.memory().free(place.address).value();
+    for (const host_buffer& buffer : buffers)
+        npu.host().free(buffer).value();
 }
 
 void trainer::name_tensors() {
@@ -130,15 +156,11 @@ void trainer::write_weights(std::uint32_t version) {
 void trainer::run(std::vector<spec::command> commands, const planned_run& planned, std::uint32_t step) {
     if (settings_.before_launch)
         settings_.before_launch(step, commands);
+    rebase(commands, device_.next_sequence());
     std::vector<command_handle> handles;
-    handles.reserve(commands.size());
-    for (std::size_t i = 0; i < commands.size(); ++i) {
-        spec::command& c = commands[i];
-        for (std::uint32_t& w : c.wait) // numbers within the list become numbers in the ring
-            if (w != 0)
-                w = handles.at(w - 1).sequence;
+    for (spec::command& c : commands) {
         c.seed = static_cast<std::uint32_t>(settings_.seed);
-        handles.push_back(checked(device_.launch(c), planned.schedule.operations[i].name()));
+        handles.push_back(checked(device_.launch(c), planned.schedule.operations[handles.size()].name()));
     }
     for (std::size_t i = 0; i < handles.size(); ++i) {
         const schedule_operation& op = planned.schedule.operations[i];
@@ -187,6 +209,11 @@ double trainer::mean_loss() const {
 }
 
 step_result trainer::train(std::uint32_t step, std::span<const float> inputs, std::span<const float> targets) {
+    const std::size_t batch = plan_.shape.batch, features = plan_.net.features(0), classes = plan_.net.features(plan_.net.depth());
+    for (const auto& [name, values, columns] : {std::tuple{"inputs", inputs, features}, std::tuple{"targets", targets, classes}})
+        if (values.size() != batch * columns)
+            throw training_error(std::string(name) + " of step " + std::to_string(step) + " have " + std::to_string(values.size()) +
+                                 " values; the plan is for " + std::to_string(batch) + " rows of " + std::to_string(columns));
     write_weights(step);
     write_operands(input_, inputs);
     write_operands(targets_, targets);
@@ -204,7 +231,7 @@ std::size_t trainer::evaluate(std::uint32_t next_step, const dataset& data, std:
     std::size_t correct = 0;
     write_weights(next_step);
     for (std::size_t first = 0; first < rows.size();) {
-        // The largest planned batch that the remaining rows fill, or the smallest there is.
+        // The largest planned batch that the remaining rows fill.
         std::size_t choice = plan_.evaluations.size();
         for (std::size_t i = 0; i < plan_.evaluations.size(); ++i)
             if (plan_.evaluations[i].batch <= rows.size() - first &&

@@ -4,6 +4,8 @@
 //
 // A step: new weights and the batch into host memory; all commands of the step into the ring, in the plan's order; wait for all of them;
 // then update every layer. The device never sees a weight that the host has not written, and no weight changes while a step runs.
+//
+// It trains whole networks. A plan of some layers (a pipeline stage) takes gradients from outside, which nothing here delivers: refused.
 #include <functional>
 #include <stdexcept>
 #include <vector>
@@ -15,7 +17,8 @@
 
 namespace retrace {
 
-/// The device or the driver failed: the text is the driver's, with the operation that met it.
+/// The device or the driver failed (the text is the driver's, with the operation that met it), or a plan or a batch is not what the
+/// trainer can take.
 class training_error : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -38,10 +41,11 @@ struct step_result {
 
 class trainer {
 public:
-    /// Loads the plan's programs and allocates host buffers; initial weights follow from the seed. Everything must outlive the trainer.
+    /// Takes the plan's places in device memory and host buffers, until it ends, and loads the plan's programs; initial weights follow
+    /// from the seed. Everything must outlive the trainer. Throws training_error: a plan of a part of a network, places that are taken.
     trainer(device& npu, const plan& plan, const trainer_settings& settings);
 
-    /// Training step `step` (from 1): inputs [batch, features] and one-hot targets [batch, classes], packed.
+    /// Training step `step` (from 1): inputs [batch, features] and one-hot targets [batch, classes], packed. Other sizes: training_error.
     step_result train(std::uint32_t step, std::span<const float> inputs, std::span<const float> targets);
 
     /// Runs rows of the dataset forward with the weights that step `next_step` would use; how many are classified rightly.
@@ -56,7 +60,17 @@ public:
     std::uint64_t forward_executions() const { return forward_executions_; }
 
 private:
+    /// What the trainer holds of the device's and the host's memory.
+    struct holdings {
+        explicit holdings(device& owner) : npu(owner) {}
+        holdings(const holdings&) = delete;
+        ~holdings();
+        device& npu;
+        std::vector<allocation> places;
+        std::vector<host_buffer> buffers;
+    };
     host_buffer allocate(host_tensor tensor, std::size_t layer = 0);
+    void reserve_places();
     void load_programs();
     void name_tensors();
     void write_operands(const host_buffer& to, std::span<const float> values);
@@ -69,6 +83,7 @@ private:
 
     device& device_;
     const plan& plan_;
+    holdings held_;
     trainer_settings settings_;
     std::vector<std::vector<float>> weights_, bias_; ///< by layer, 0 unused
     sgd_optimizer optimizer_;

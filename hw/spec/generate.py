@@ -280,12 +280,14 @@ def cpp_header(s):
 
 
 def sv_include(s):
-    out = [f"// {BANNER}"]
+    # No module needs all constants, and Verilator's lint takes no waiver for them from a configuration file.
+    out = [f"// {BANNER}", "// verilator lint_off UNUSEDPARAM"]
     for name, e in s.limits.items():
         if e["value"] <= 0xffffffff:
             out.append(f"localparam [31:0] RT_{name.upper()} = 32'h{e['value']:x};")
     for name, e in s.enums.items():
         out += [f"localparam [7:0] RT_{name.upper()}_{k.upper()} = 8'd{v};" for k, v in e["values"].items()]
+    out.append("// verilator lint_on UNUSEDPARAM")
     return "\n".join(out) + "\n"
 
 

@@ -14,6 +14,7 @@ struct train_options {
     std::vector<std::string> overrides;
     std::string out;   ///< empty: out/<config name>
     std::string array; ///< empty: as configured
+    std::vector<std::string> array_windows; ///< START:STOP=ARRAY
     bool quiet = false;
 };
 int train(const train_options& options);
@@ -33,9 +34,11 @@ int prove(const prove_options& options);
 
 struct gemm_options {
     std::uint32_t m = 0, k = 0, n = 0;
-    std::string preset = "small", dtype = "bf16", array = "kernel";
+    std::string preset = "small", dtype = "bf16";
     std::vector<std::string> overrides;
-    std::string out; ///< empty: out/gemm
+    std::string array; ///< empty: as configured
+    std::vector<std::string> array_windows; ///< START:STOP=ARRAY
+    std::string out;   ///< empty: out/gemm
     std::uint64_t seed = 1;
     bool serial = false, quiet = false;
 };
@@ -47,6 +50,16 @@ struct core_options {
     std::uint64_t memory_bytes = 16u << 20;
 };
 int core(const core_options& options);
+
+struct cosim_options {
+    std::uint64_t seed = 1, count = 40;
+    unsigned jobs = 0; ///< 0: as many as there are processors
+    std::string array = "lockstep", out, case_file;
+    unsigned shrink = 3;
+    bool worker = false, quiet = false; ///< worker: this process runs one case itself
+};
+/// The co-simulation regression (sim/cosim/regression.h): random programs on the whole device against an untimed reference.
+int cosim(const cosim_options& options);
 
 int help(const std::string& topic);
 

@@ -10,8 +10,13 @@
 #include "host/driver/device.h"
 #include "hw/spec/counter_random.h"
 #include "sim/cli/commands.h"
+#include "sim/cli/stop_signals.h"
+#include "sim/config/checks.h"
+#include "sim/config/config_error.h"
 #include "sim/config/load.h"
 #include "sim/log/sqlite_log.h"
+#include "sim/platform/array_choice.h"
+#include "sim/platform/capabilities.h"
 #include "sim/platform/platform.h"
 #include "sim/report/progress.h"
 #include "sim/report/run_folder.h"
@@ -25,6 +30,7 @@ namespace {
 
 constexpr std::uint64_t whole_check_macs = std::uint64_t{256} * 256 * 256; ///< up to here every element is compared
 constexpr std::size_t sampled_elements = 4096;
+constexpr std::uint64_t address_reach = std::uint64_t{1} << 32; ///< operands carry 32-bit sizes
 
 /// The products that the command measures use tags of their own; 0 is nobody's.
 enum tags : std::uint32_t { tag_a = 1, tag_b = 2, tag_c = 3 };
@@ -73,7 +79,11 @@ void make_room(npu_config& npu, const gemm_options& o, unsigned element_bytes) {
             r.bytes = std::max(r.bytes, megabytes(b + 4096));
         total += r.bytes;
     }
+    place_regions(npu.device_dram);
     npu.device_dram.capacity_bytes = std::max(npu.device_dram.capacity_bytes, total);
+    if (npu.device_dram.capacity_bytes > address_reach)
+        throw config_error("retrace gemm", fmt::format("A, B and C and the regions beside them need {} bytes of device memory; engines reach {}",
+                                                       npu.device_dram.capacity_bytes, address_reach));
     npu.host_link.host_memory_bytes = std::max(npu.host_link.host_memory_bytes, megabytes(a + b + c + (16u << 20)));
 }
 
@@ -124,7 +134,7 @@ spec::operand operand(spec::memory_kind memory, std::uint64_t base, std::uint64_
 }
 
 /// What memory should have held at most, from the commands alone.
-void plan_peaks(run_summary& summary, const compiler::gemm_program& program, const compiler::device_capabilities& capabilities,
+void plan_peaks(run_summary& summary, const compiler::gemm_program& program, const device_capabilities& capabilities,
                 std::uint64_t activations, std::uint64_t weights, std::uint64_t programs) {
     std::uint64_t work = 0, psum = 0;
     for (const compiler::compiled_kernel& k : program.kernels) {
@@ -137,6 +147,34 @@ void plan_peaks(run_summary& summary, const compiler::gemm_program& program, con
     for (memory_summary& m : summary.memory)
         if (const auto found = planned.find(m.name); found != planned.end())
             m.planned_peak_bytes = found->second;
+}
+
+/// The product's programs, before there is a device: what does not fit is refused here. Throws capacity_error, config_error.
+compiler::gemm_program compile(const gemm_options& o, const npu_config& npu, number_format format) {
+    const auto capabilities = capabilities_of(npu);
+    compiler::gemm_shape shape;
+    shape.m = o.m;
+    shape.k = o.k;
+    shape.n = o.n;
+    shape.source = static_cast<spec::number_format>(format);
+    shape.result = format == number_format::int8 ? spec::number_format::int32 : spec::number_format::fp32;
+    if (o.serial)
+        shape.block_rows = o.m;
+    compiler::gemm_program program = compiler::compile_gemm(shape, capabilities, compiler::whole_state_buffer(capabilities));
+    std::uint64_t needed = 0;
+    std::vector<compiler::compiled_kernel> kernels = program.kernels;
+    const std::uint64_t m = o.m, k = o.k, n = o.n, size = bytes_of(format);
+    for (const std::uint64_t bytes : {m * k * size, k * n * size, m * n * 4}) // up, up and down
+        kernels.push_back(compiler::compile_transfer({1, bytes, bytes, bytes}, capabilities));
+    for (const compiler::compiled_kernel& kernel : kernels)
+        for (const compiler::engine_program& p : kernel.programs)
+            needed += (p.code.size() * spec::instruction_bytes + spec::program_alignment - 1) / spec::program_alignment * spec::program_alignment;
+    for (const dram_region& r : npu.device_dram.regions)
+        if (r.kind == spec::region_kind::programs && r.bytes < needed)
+            throw config_error("npu.device_dram.regions.programs",
+                               fmt::format("{} bytes, but this product's programs need {}; --set npu.device_dram.regions.programs={}", r.bytes,
+                                           needed, needed));
+    return program;
 }
 
 bool verify(const gemm_options& o, unsigned array_rows, const matrix_view& a, const matrix_view& b, const std::uint32_t* c) {
@@ -155,15 +193,19 @@ bool verify(const gemm_options& o, unsigned array_rows, const matrix_view& a, co
 
 int gemm(const gemm_options& o) {
     npu_config npu = load_npu(o.preset, o.overrides);
-    npu.array.implementation = o.array;
+    if (!o.array.empty())
+        npu.array.implementation = o.array;
+    for (const std::string& window : o.array_windows)
+        npu.array.windows.push_back(parse_array_window(window));
+    check_array_choice(npu);
     const number_format format = format_of(o.dtype);
     make_room(npu, o, bytes_of(format));
     if (o.serial)
         make_serial(npu, o);
+    const compiler::gemm_program program = compile(o, npu, format);
     const std::filesystem::path out = o.out.empty() ? std::filesystem::path("out/gemm") : std::filesystem::path(o.out);
     run_folder::check(out);
 
-    stopwatch wall;
     run_folder folder(out);
     sqlite_log log(folder.file("events.sqlite").string(), {});
     log.name_tensor(tag_a, "A");
@@ -173,7 +215,7 @@ int gemm(const gemm_options& o) {
     device_options options;
     options.sink = &log;
     const std::unique_ptr<device> dev = checked(device::open(port, control_firmware(), options));
-    compiler::device_capabilities capabilities = dev->capabilities();
+    device_capabilities capabilities = dev->capabilities();
 
     const std::uint64_t a_bytes = std::uint64_t{o.m} * o.k * bytes_of(format), b_bytes = std::uint64_t{o.k} * o.n * bytes_of(format),
                         c_bytes = std::uint64_t{o.m} * o.n * 4;
@@ -200,15 +242,6 @@ int gemm(const gemm_options& o) {
     transfer(a_host, a_dram, tag_a, true);
     transfer(b_host, b_dram, tag_b, true);
 
-    compiler::gemm_shape shape;
-    shape.m = o.m;
-    shape.k = o.k;
-    shape.n = o.n;
-    shape.source = static_cast<spec::number_format>(format);
-    shape.result = format == number_format::int8 ? spec::number_format::int32 : spec::number_format::fp32;
-    if (o.serial)
-        shape.block_rows = o.m;
-    const compiler::gemm_program program = compiler::compile_gemm(shape, capabilities, compiler::whole_state_buffer(capabilities));
     std::vector<loaded_kernel> kernels;
     for (const compiler::compiled_kernel& k : program.kernels)
         kernels.push_back(load(*dev, k));
@@ -217,6 +250,7 @@ int gemm(const gemm_options& o) {
     progress_line progress(!o.quiet);
     port.device().stalls().restart(port.cycles());
     const std::uint64_t macs_before = port.device().pe().macs();
+    const stop_signals stoppable;
     const stopwatch watch;
     using slots = compiler::gemm_slots;
     command_handle previous;
@@ -241,6 +275,7 @@ int gemm(const gemm_options& o) {
     port.device().stalls().until(port.cycles());
     run_summary summary;
     summary.cpu_seconds = watch.cpu();
+    summary.wall_seconds = watch.wall();
     read_device(summary, npu, port.device());
     summary.macs -= macs_before;
     const std::uint64_t program_bytes = dev->memory().region(spec::region_kind::programs)->used();
@@ -255,14 +290,13 @@ int gemm(const gemm_options& o) {
     digest.add(c_host.bytes);
     summary.checksum = digest.hex();
     summary.seed = o.seed;
-    summary.wall_seconds = wall.wall();
     plan_peaks(summary, program, capabilities, a_bytes + c_bytes, b_bytes, program_bytes);
+    log.close();
     folder.write("summary.json", to_json(summary));
-    log.flush();
 
     if (!o.quiet) {
-        fmt::print("C[{0},{2}] = A[{0},{1}] B[{1},{2}], {3}, preset {4} ({5}x{6}{7}), array {8}\n", o.m, o.k, o.n, o.dtype, o.preset,
-                   npu.array.rows, npu.array.columns, o.serial ? ", serial" : "", o.array);
+        fmt::print("C[{0},{2}] = A[{0},{1}] B[{1},{2}], {3}, preset {4} ({5}x{6}{7}), array {8}\n", o.m, o.k, o.n, o.dtype, npu.preset,
+                   npu.array.rows, npu.array.columns, o.serial ? ", serial" : "", npu.array.implementation);
         fmt::print("{} cycles, of which the array {}; {:.1f} % of the array's peak\n", summary.cycles, summary.array_cycles,
                    100 * summary.utilisation);
         fmt::print("checksum {}, {} against the scalar reference\n\n", *summary.checksum, *summary.verified ? "equal" : "NOT EQUAL");

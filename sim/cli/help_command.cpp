@@ -16,6 +16,7 @@ A first look
   retrace prove out/digits-recompute                  prove from its log that the run kept to its schedule
   retrace gemm --m 512 --k 512 --n 512                one matrix product: cycles, utilisation, stalls
   retrace core program.elf                            any RV32IM program on the control core
+  retrace cosim --seed 1 --count 40                   random programs on the whole device, against a reference
 
 Change something
   retrace train CONFIG --set npu.preset=tiny          any key of the configuration, as often as wanted
@@ -30,7 +31,9 @@ constexpr const char* exit_codes = R"(Exit codes: whose fault is it?
   1  the program under test (driver, firmware, engine program), or something the model does not implement
   2  the configuration or the command line; nothing was created
   3  nothing moves any more; the report says who waits for whom
-  4  the model itself
+  4  the model itself: two parts of it disagree, or a number that must be right is not
+  5  the build failed (./retrace only)
+  130, 143  stopped by Ctrl-C or SIGTERM; what the run folder holds is whole and readable
 )";
 
 } // namespace

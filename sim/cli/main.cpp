@@ -1,5 +1,4 @@
 // The program `retrace`: parses the command line and turns exceptions into messages and exit codes.
-#include <csignal>
 #include <cstdlib>
 #include <new>
 
@@ -9,9 +8,14 @@
 #include "host/device_capabilities.h"
 #include "host/graph/network.h"
 #include "host/training/dataset.h"
+#include "hw/verilated/verilated_array.h"
 #include "sim/cli/commands.h"
+#include "sim/cli/stop_signals.h"
 #include "sim/config/config_error.h"
+#include "sim/cosim/test_case.h"
+#include "sim/platform/array_choice.h"
 #include "sim/platform/platform.h"
+#include "sim/proof/proof.h"
 #include "sim/report/run_folder.h"
 #include "tlm/core/riscv/elf.h"
 
@@ -30,22 +34,30 @@ int guarded(Command&& command) {
         return command();
     } catch (const config_error& e) {
         return report("", e, cli::usage_fault);
+    } catch (const array_choice_error& e) {
+        return report("", e, cli::usage_fault);
     } catch (const data_error& e) {
         return report("", e, cli::usage_fault);
     } catch (const network_error& e) {
         return report("", e, cli::usage_fault);
     } catch (const run_folder_error& e) {
         return report("", e, cli::usage_fault);
+    } catch (const cosim::case_error& e) {
+        return report("", e, cli::usage_fault);
+    } catch (const proof_error& e) {
+        return report("", e, cli::usage_fault);
     } catch (const elf_error& e) {
         return report("", e, cli::usage_fault);
-    } catch (const compiler::capacity_error& e) {
+    } catch (const capacity_error& e) {
         return report("the plan does not fit: ", e, cli::usage_fault);
     } catch (const simulation_hang& e) {
         return report("hang: ", e, cli::hang);
     } catch (const simulation_interrupted& e) {
-        return report("", e, 128 + SIGINT);
+        return report("", e, 128 + cli::stop_signals::received());
     } catch (const std::logic_error& e) {
         return report("fault of the model: ", e, cli::model_fault);
+    } catch (const rtl_error& e) {
+        return report("fault of the RTL: ", e, cli::model_fault);
     } catch (const std::bad_alloc&) {
         fmt::print(stderr, "retrace: out of memory; a smaller npu.device_dram.capacity or npu.host_link.host_memory needs less\n");
         return cli::program_fault;
@@ -53,8 +65,6 @@ int guarded(Command&& command) {
         return report("", e, cli::program_fault);
     }
 }
-
-void on_signal(int) { simulated_port::request_stop(); }
 
 int run(int argc, char** argv) {
     CLI::App app{"A neural-network training processor, simulated with real gradients and real cycles.\nStart with `retrace help`.", "retrace"};
@@ -67,12 +77,16 @@ int run(int argc, char** argv) {
             ->type_name("KEY=VALUE");
     };
 
+    const std::string array_text = "array implementation: kernel (default), stepped, rtl, or lockstep (all of them, compared)";
+    const std::string window_text = "another array for the cycles START up to STOP (repeatable): 100000:120000=rtl";
+
     cli::train_options train;
     CLI::App* train_command = app.add_subcommand("train", "train a network on the simulated processor");
     train_command->add_option("CONFIG", train.config, "YAML configuration, for example examples/digits/recompute.yaml")->required();
     add_overrides(train_command, train.overrides);
     train_command->add_option("--out", train.out, "folder for the results (default out/<name of the configuration>)");
-    train_command->add_option("--array", train.array, "array implementation: kernel or stepped")->check(CLI::IsMember({"kernel", "stepped"}));
+    train_command->add_option("--array", train.array, array_text)->check(CLI::IsMember(array_implementations()));
+    train_command->add_option("--array-window", train.array_windows, window_text)->allow_extra_args(false)->type_name("START:STOP=ARRAY");
     train_command->add_flag("--quiet", train.quiet, "no progress and no tables");
 
     cli::plan_options plan;
@@ -92,7 +106,8 @@ int run(int argc, char** argv) {
     gemm_command->add_option("--n", gemm.n, "columns of B")->required()->check(CLI::Range(1u, 65536u));
     gemm_command->add_option("--preset", gemm.preset, "processor: tiny, small or large")->capture_default_str();
     gemm_command->add_option("--dtype", gemm.dtype, "operand format")->check(CLI::IsMember({"bf16", "fp32", "int8"}))->capture_default_str();
-    gemm_command->add_option("--array", gemm.array, "array implementation")->check(CLI::IsMember({"kernel", "stepped"}))->capture_default_str();
+    gemm_command->add_option("--array", gemm.array, array_text)->check(CLI::IsMember(array_implementations()));
+    gemm_command->add_option("--array-window", gemm.array_windows, window_text)->allow_extra_args(false)->type_name("START:STOP=ARRAY");
     gemm_command->add_option("--seed", gemm.seed, "seed of the operands")->capture_default_str();
     gemm_command->add_flag("--serial", gemm.serial,
                            "one weight register, tiles one after the other, ideal memories, no PSUM depth limit: the textbook form");
@@ -106,6 +121,20 @@ int run(int argc, char** argv) {
     core_command->add_option("--limit", core.limit, "give up after this many instructions")->capture_default_str();
     core_command->add_option("--memory", core.memory_bytes, "bytes of memory")->capture_default_str();
 
+    cli::cosim_options cosim;
+    CLI::App* cosim_command = app.add_subcommand("cosim", "run random programs through the whole device and compare all memory with an untimed reference");
+    cosim_command->add_option("--seed", cosim.seed, "first seed")->capture_default_str();
+    cosim_command->add_option("--count", cosim.count, "seeds: each is a case of its own")->check(CLI::Range(1u, 1'000'000u))->capture_default_str();
+    cosim_command->add_option("--jobs", cosim.jobs, "processes at a time (default: as many as there are processors)")->check(CLI::Range(1u, 1024u));
+    cosim_command->add_option("--array", cosim.array, array_text)
+        ->check(CLI::IsMember(array_implementations()))
+        ->capture_default_str();
+    cosim_command->add_option("--case", cosim.case_file, "run this case (JSON) instead of seeds");
+    cosim_command->add_option("--shrink", cosim.shrink, "failures to shrink, the first ones")->capture_default_str();
+    cosim_command->add_option("--out", cosim.out, "folder for the results (default out/cosim, with --case out/cosim-case)");
+    cosim_command->add_flag("--quiet", cosim.quiet, "no progress and no tables");
+    cosim_command->add_flag("--worker", cosim.worker)->group(""); // what the regression starts for each case
+
     std::string topic;
     CLI::App* help_command = app.add_subcommand("help", "what there is; help config, help log, help exit");
     help_command->add_option("TOPIC", topic, "config, log or exit");
@@ -115,8 +144,6 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? cli::success : cli::usage_fault;
     }
-    std::signal(SIGINT, on_signal);
-    std::signal(SIGTERM, on_signal);
     if (train_command->parsed())
         return guarded([&] { return cli::train(train); });
     if (plan_command->parsed())
@@ -127,6 +154,8 @@ int run(int argc, char** argv) {
         return guarded([&] { return cli::gemm(gemm); });
     if (core_command->parsed())
         return guarded([&] { return cli::core(core); });
+    if (cosim_command->parsed())
+        return guarded([&] { return cli::cosim(cosim); });
     return guarded([&] { return cli::help(topic); });
 }
 

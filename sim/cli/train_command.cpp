@@ -3,27 +3,45 @@
 #include <fmt/format.h>
 
 #include "sim/cli/commands.h"
+#include "sim/cli/stop_signals.h"
 #include "sim/cli/training_run.h"
 #include "sim/config/load.h"
 #include "sim/log/sqlite_log.h"
+#include "sim/platform/array_choice.h"
 #include "sim/report/progress.h"
 #include "sim/report/run_folder.h"
 
 namespace retrace::cli {
+
+namespace {
+
+const char* status_of(const std::exception& error) {
+    if (dynamic_cast<const simulation_interrupted*>(&error))
+        return "interrupted";
+    if (dynamic_cast<const simulation_hang*>(&error))
+        return "hang";
+    return dynamic_cast<const std::logic_error*>(&error) ? "model_fault" : "failed";
+}
+
+} // namespace
 
 int train(const train_options& options) {
     loaded_config loaded = load_config(options.config, options.overrides);
     run_config& config = loaded.config;
     if (!options.array.empty())
         config.npu.array.implementation = options.array;
-    // The data is read before anything is planned or created, and again by the run itself: a bad file leaves no trace.
-    const dataset_description description{config.net.features(0), config.data.classes, static_cast<float>(config.data.scale)};
-    check_data_rows(loaded, dataset::load(config.data.file, description).rows());
+    for (const std::string& window : options.array_windows)
+        config.npu.array.windows.push_back(parse_array_window(window));
+    check_array_choice(config.npu);
+    // The data is read before anything is planned or created: a bad file leaves no trace.
+    dataset data = load_data(config);
+    check_data_rows(loaded, data.rows());
     const retrace::plan p = plan_of(config);
     const std::filesystem::path out = options.out.empty() ? std::filesystem::path("out") / config.name : std::filesystem::path(options.out);
     run_folder::check(out);
+    run_folder::check_outside(out, options.config);
+    run_folder::check_outside(out, config.data.file);
 
-    const stopwatch watch;
     run_folder folder(out);
     folder.write("config.resolved.yaml", to_yaml(config));
     std::unique_ptr<sqlite_log> log;
@@ -31,20 +49,40 @@ int train(const train_options& options) {
         log = std::make_unique<sqlite_log>(folder.file("events.sqlite").string(),
                                            std::vector<std::uint32_t>(config.log.steps.begin(), config.log.steps.end()));
 
-    training_run run(config, p, log.get());
-    progress_line line(!options.quiet);
-    run.execute([&](const run_progress& r) {
-        line.show(r.step, r.steps,
-                  fmt::format("epoch {}/{}  loss {:.4f}  accuracy {:5.1f} %  {:.1f} M cycles  {:.2f} M cycles/s", r.epoch, r.epochs, r.loss,
-                              100 * r.accuracy, static_cast<double>(r.cycles) / 1e6, static_cast<double>(r.cycles) / 1e6 / watch.wall()));
-    });
-    line.finish();
-
-    run_summary summary = run.summarise();
-    summary.config_sha256 = config_sha256(config);
-    summary.wall_seconds = watch.wall();
-    summary.cpu_seconds = watch.cpu();
-    folder.write("summary.json", to_json(summary));
+    training_run run(config, p, std::move(data), log.get());
+    run_summary summary;
+    const stopwatch watch;
+    const auto write_summary = [&] {
+        summary.config_sha256 = config_sha256(config);
+        summary.wall_seconds = watch.wall();
+        summary.cpu_seconds = watch.cpu();
+        folder.write("summary.json", to_json(summary));
+    };
+    try {
+        const stop_signals stoppable;
+        progress_line line(!options.quiet);
+        run.execute([&](const run_progress& r) {
+            line.show(r.step, r.steps,
+                      fmt::format("epoch {}/{}  loss {:.4f}  accuracy {:5.1f} %  {:.1f} M cycles  {:.2f} M cycles/s", r.epoch, r.epochs, r.loss,
+                                  100 * r.accuracy, static_cast<double>(r.cycles) / 1e6, static_cast<double>(r.cycles) / 1e6 / watch.wall()));
+        });
+        line.finish();
+        summary = run.summarise();
+    } catch (const std::exception& e) {
+        // The report of a run that did not end says how far it came; the error itself goes on.
+        summary = run.summarise_device();
+        summary.status = status_of(e);
+        summary.reason = e.what();
+        try {
+            write_summary();
+        } catch (const run_folder_error&) {
+            // The first error is the one to know.
+        }
+        throw;
+    }
+    if (log)
+        log->close();
+    write_summary();
     if (options.quiet)
         return success;
     if (summary.test_accuracy)

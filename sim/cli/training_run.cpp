@@ -17,9 +17,7 @@ dataset_description description_of(const run_config& c) {
     return {c.net.features(0), c.data.classes, static_cast<float>(c.data.scale)};
 }
 
-std::size_t train_rows_of(const run_config& c, const dataset& data) {
-    if (data.rows() <= c.data.test_rows + c.data.train_rows && c.data.train_rows != 0)
-        return c.data.train_rows; // split() says what is wrong, if anything
+std::size_t train_rows_of(const run_config& c, const dataset& data) { // split() says what is wrong, if anything
     return c.data.train_rows != 0 ? c.data.train_rows : data.rows() - std::min(data.rows(), c.data.test_rows);
 }
 
@@ -48,8 +46,10 @@ std::size_t steps_of(const run_config& c, std::size_t train_rows) {
     return c.training.steps != 0 ? c.training.steps : c.training.epochs * (train_rows / c.training.batch);
 }
 
-training_run::training_run(const run_config& config, const plan& p, trace::event_sink* sink)
-    : config_(config), plan_(p), data_(dataset::load(config.data.file, description_of(config))),
+dataset load_data(const run_config& config) { return dataset::load(config.data.file, description_of(config)); }
+
+training_run::training_run(const run_config& config, const plan& p, dataset data, trace::event_sink* sink)
+    : config_(config), plan_(p), data_(std::move(data)),
       split_(data_.split(train_rows_of(config, data_), config.data.test_rows)) {
     port_ = std::make_unique<simulated_port>(config.npu, 0, sink);
     device_options options;
@@ -90,12 +90,20 @@ void training_run::execute(const std::function<void(const run_progress&)>& repor
     }
     if (!split_.test.empty())
         test_correct_ = trainer_->evaluate(static_cast<std::uint32_t>(progress.steps + 1), data_, split_.test);
+}
+
+run_summary training_run::summarise_device() const {
+    run_summary s;
     port_->device().stalls().until(port_->cycles());
+    read_device(s, config_.npu, port_->device());
+    s.schedule = to_string(plan_.shape.schedule.kind);
+    s.forward_executions = trainer_->forward_executions();
+    s.seed = config_.seed;
+    return s;
 }
 
 run_summary training_run::summarise() const {
-    run_summary s;
-    read_device(s, config_.npu, port_->device());
+    run_summary s = summarise_device();
     for (const auto& [name, planned] : planned_peaks(plan_.peaks))
         for (memory_summary& m : s.memory)
             if (m.name == name) {
@@ -112,9 +120,6 @@ run_summary training_run::summarise() const {
         digest.add(std::as_bytes(trainer_->bias(k)));
     }
     s.weights_sha256 = digest.hex();
-    s.schedule = to_string(plan_.shape.schedule.kind);
-    s.forward_executions = trainer_->forward_executions();
-    s.seed = config_.seed;
     return s;
 }
 

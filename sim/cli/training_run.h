@@ -14,6 +14,9 @@ namespace retrace {
 /// The plan of a configuration: needs no device and simulates nothing. `test_rows` decides the evaluation batches.
 plan plan_of(const run_config& config);
 
+/// The rows of the configuration's data file. Throws data_error.
+dataset load_data(const run_config& config);
+
 std::size_t steps_of(const run_config& config, std::size_t train_rows);
 
 struct run_progress {
@@ -24,15 +27,17 @@ struct run_progress {
 
 class training_run {
 public:
-    /// Reads and checks the data, then opens the device. Throws data_error, config_error, training_error.
-    training_run(const run_config& config, const plan& plan, trace::event_sink* sink);
+    /// Opens the device. Throws data_error (too few rows), training_error.
+    training_run(const run_config& config, const plan& plan, dataset data, trace::event_sink* sink);
 
     /// All steps and the final evaluation; `report` after every step.
     void execute(const std::function<void(const run_progress&)>& report);
 
     trainer& host() { return *trainer_; }
     simulated_port& platform() { return *port_; }
-    /// Throws std::logic_error if a memory's measured peak is not what the plan says.
+    /// What the device alone tells, also of a run that did not end.
+    run_summary summarise_device() const;
+    /// Of a whole run. Throws std::logic_error if a memory's measured peak is not what the plan says.
     run_summary summarise() const;
 
 private:

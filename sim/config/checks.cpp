@@ -1,5 +1,7 @@
 #include "sim/config/checks.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "sim/config/quantity.h"
@@ -61,6 +63,18 @@ void check_network(const run_config& c, const config_places& places, const check
 
 } // namespace
 
+void place_regions(dram_settings& dram) {
+    std::uint64_t end = 0;
+    for (auto region = dram.regions.begin(); region != dram.regions.end(); ++region) {
+        end += region->bytes;
+        if (region->kind == spec::region_kind::programs) {
+            if (end > spec::control_base)
+                std::rotate(dram.regions.begin(), region, region + 1);
+            return;
+        }
+    }
+}
+
 void check_npu(const npu_config& n, const config_places& places) {
     const checker check(places);
     const std::uint64_t line = 4 * std::uint64_t{n.array.rows};
@@ -88,6 +102,10 @@ void check_npu(const npu_config& n, const config_places& places) {
     keys regions{"npu.device_dram.regions"};
     for (const dram_region& region : d.regions) {
         sum += region.bytes;
+        check(region.kind != spec::region_kind::programs || sum <= spec::control_base,
+              keys{"npu.device_dram.regions.programs"},
+              "{}; the control core loads programs into the first {} only", format_bytes(region.bytes),
+              format_bytes(spec::control_base));
         regions.push_back("npu.device_dram.regions." + std::string(spec::name_of(region.kind)));
         list += fmt::format("{}{} {}", list.empty() ? "" : ", ", spec::name_of(region.kind),
                             format_bytes(region.bytes));

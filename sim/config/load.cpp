@@ -43,6 +43,7 @@ loaded_config parse_config(std::string_view text, const std::string& name,
     config.name = default_name(name);
     config_reader reader(root, folder_of(name));
     visit(reader, config);
+    place_regions(config.npu.device_dram);
     std::sort(config.log.steps.begin(), config.log.steps.end());
     config.log.steps.erase(std::unique(config.log.steps.begin(), config.log.steps.end()),
                            config.log.steps.end());
@@ -74,6 +75,7 @@ npu_config load_npu(const std::string& preset, const std::vector<std::string>& o
     check_keys(root, config_schema());
     config_reader reader(root, "");
     visit_npu(reader, npu);
+    place_regions(npu.device_dram);
     check_npu(npu, reader.places());
     return npu;
 }

@@ -81,8 +81,8 @@ void visit_array(config_visitor& v, array_settings& a) {
     for (std::size_t i = 0; i < a.operand_cycles.size(); ++i)
         v.scalar(formats[i], whole(1, nibble), "cycles a row", at(a.operand_cycles[i]));
     v.close();
-    v.scalar("implementation", choice({"kernel", "stepped"}),
-             "SIMD with closed-form cycles, or every register clock by clock", at(a.implementation));
+    v.scalar("implementation", choice({"kernel", "stepped", "rtl", "lockstep"}),
+             "SIMD with closed-form cycles; every register clock by clock; the Verilated hardware; or all there are, compared", at(a.implementation));
     v.close();
 }
 
@@ -108,16 +108,21 @@ void visit_dram(config_visitor& v, dram_settings& d) {
     v.scalar("t_cas", nanoseconds(0, 1e6), "column access to data", at(d.t_cas_ns));
     v.scalar("t_refi", nanoseconds(1, 1e9), "time between refreshes", at(d.t_refi_ns));
     v.scalar("t_rfc", nanoseconds(0, 1e9), "duration of a refresh", at(d.t_rfc_ns));
-    v.open("regions",
-           "how the memory is divided, from address 0 in this order; each capacity is a hard bound");
+    v.open("regions", "how the memory is divided, from address 0 in this order (programs first where they "
+                      "would otherwise end beyond 1GiB); each capacity is a hard bound");
     constexpr const char* texts[spec::region_kind_count] = {
         "layer inputs and outputs", "data gradients", "the device's copy of the weights", "engine programs"};
-    d.regions.resize(spec::region_kind_count);
+    const auto region_of = [&d](spec::region_kind kind) {
+        return std::find_if(d.regions.begin(), d.regions.end(),
+                            [kind](const dram_region& r) { return r.kind == kind; });
+    };
+    for (std::uint8_t i = 0; i < spec::region_kind_count; ++i)
+        if (const auto kind = static_cast<spec::region_kind>(i); region_of(kind) == d.regions.end())
+            d.regions.push_back({kind, 0});
     for (std::uint8_t i = 0; i < spec::region_kind_count; ++i) {
-        d.regions[i].kind = static_cast<spec::region_kind>(i);
-        v.scalar(spec::name_of(d.regions[i].kind),
-                 bytes(spec::program_alignment, 2 * gib, spec::program_alignment), texts[i],
-                 at(d.regions[i].bytes));
+        const auto kind = static_cast<spec::region_kind>(i);
+        v.scalar(spec::name_of(kind), bytes(spec::program_alignment, 2 * gib, spec::program_alignment),
+                 texts[i], at(region_of(kind)->bytes));
     }
     v.close();
     v.close();
@@ -268,7 +273,7 @@ void visit(config_visitor& v, run_config& c) {
     v.open("data", "labelled examples: a CSV file of numbers, the label last");
     v.scalar("file", required({.kind = value_kind::path}),
              "relative to the configuration (in --set: to the current folder)", at(c.data.file));
-    v.scalar("classes", required(whole(2, 65'536)), "labels run from 0 to classes - 1", at(c.data.classes));
+    v.scalar("classes", required(whole(2, 65'535)), "labels run from 0 to classes - 1", at(c.data.classes));
     v.scalar("scale", real(1e-30, 1e30), "factor of every number in the file", at(c.data.scale));
     v.scalar("train_rows", optional(whole(1, 1'000'000'000)),
              "training rows; default: all that are not test rows", at(c.data.train_rows));
@@ -281,7 +286,7 @@ void visit(config_visitor& v, run_config& c) {
                             .resize = [&c](std::size_t n) { c.log.steps.resize(n); },
                             .element =
                                 [&](std::size_t i) {
-                                    v.scalar("", whole(1, any), "a training step, from 1",
+                                    v.scalar("", whole(1, word), "a training step, from 1",
                                              at(c.log.steps[i]));
                                 }};
     v.list("steps", {.most = 10'000},

@@ -160,12 +160,23 @@ sqlite_log::sqlite_log(const std::string& path, std::vector<std::uint32_t> tile_
 }
 
 sqlite_log::~sqlite_log() {
+    try {
+        close();
+    } catch (const log_error&) {
+        // An error is already on its way, or the caller did not ask.
+    }
+    sqlite3_close_v2(database_);
+}
+
+void sqlite_log::close() {
+    if (closed_)
+        return;
+    closed_ = true;
     for (auto* s : {&command_, &wait_, &operand_, &access_, &tensor_, &stale_, &occupancy_, &host_, &name_, &moment_})
         s->reset();
-    // Without the indices the log is complete, only slower to ask: a full disk must not turn the end of a run into a crash.
-    sqlite3_exec(database_, indices, nullptr, nullptr, nullptr);
-    sqlite3_exec(database_, "COMMIT", nullptr, nullptr, nullptr);
-    sqlite3_close_v2(database_);
+    run("COMMIT");
+    // Separately: without the indices the log is whole, only slower to ask.
+    run(indices);
 }
 
 void sqlite_log::run(const char* sql) {
@@ -173,7 +184,7 @@ void sqlite_log::run(const char* sql) {
         throw log_error(std::string("event log: ") + sqlite3_errmsg(database_));
 }
 
-void sqlite_log::flush() {
+void sqlite_log::commit() {
     run("COMMIT");
     run("BEGIN");
     uncommitted_ = 0;
@@ -182,7 +193,7 @@ void sqlite_log::flush() {
 void sqlite_log::count_row() {
     ++rows_;
     if (++uncommitted_ == rows_per_commit)
-        flush();
+        commit();
 }
 
 void sqlite_log::on(const trace::command_event& e) {

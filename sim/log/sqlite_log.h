@@ -33,19 +33,22 @@ public:
     void name_tensor(std::uint32_t tag, std::string_view name) override;
     bool wants_accesses(std::uint32_t step) const override;
 
-    /// Commits what there is; the file can be read by others afterwards.
-    void flush();
+    /// Commits what there is and builds the indices; no event may follow. Throws log_error when the log could not be written whole. A log
+    /// that is not closed commits what it can when it is destroyed.
+    void close();
     std::uint64_t rows() const { return rows_; }
 
 private:
     class statement;
     void run(const char* sql);
     void count_row();
+    void commit();
 
     sqlite3* database_ = nullptr;
     std::vector<std::uint32_t> tile_steps_;
     std::unique_ptr<statement> command_, wait_, operand_, access_, tensor_, stale_, occupancy_, host_, name_, moment_;
     std::uint64_t rows_ = 0, uncommitted_ = 0;
+    bool closed_ = false;
 };
 
 /// SQL that creates the tables and views, with a comment per column.

@@ -5,8 +5,8 @@
 
 namespace retrace {
 
-compiler::device_capabilities capabilities_of(const npu_config& c) {
-    compiler::device_capabilities d;
+device_capabilities capabilities_of(const npu_config& c) {
+    device_capabilities d;
     d.rows = c.array.rows;
     d.columns = c.array.columns;
     d.fma_depth = c.array.fma_depth;
@@ -34,7 +34,7 @@ compiler::device_capabilities capabilities_of(const npu_config& c) {
     return d;
 }
 
-void check_same(const compiler::device_capabilities& a, const compiler::device_capabilities& b) {
+void check_same(const device_capabilities& a, const device_capabilities& b) {
     const auto same_regions = [&] {
         if (a.regions.size() != b.regions.size())
             return false;

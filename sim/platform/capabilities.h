@@ -5,9 +5,9 @@
 
 namespace retrace {
 
-compiler::device_capabilities capabilities_of(const npu_config& config);
+device_capabilities capabilities_of(const npu_config& config);
 
 /// Throws std::logic_error if a device shows something else than planning assumed: a run whose parts disagree does not start.
-void check_same(const compiler::device_capabilities& planned, const compiler::device_capabilities& device);
+void check_same(const device_capabilities& planned, const device_capabilities& device);
 
 } // namespace retrace

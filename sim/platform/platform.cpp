@@ -1,11 +1,13 @@
 #include "sim/platform/platform.h"
 
 #include <atomic>
+#include <exception>
+#include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
-#include "tlm/core/array/kernel_array.h"
-#include "tlm/core/array/stepped_array.h"
+#include "sim/platform/array_choice.h"
 
 namespace retrace {
 
@@ -16,14 +18,20 @@ constexpr std::uint64_t message_base = 0xfee00000;
 
 std::atomic<bool> stop_requested{false};
 
+std::exception_ptr left_a_process;
+sc_core::sc_report_handler_proc other_handler;
+
+/// The kernel turns every exception that leaves a process into a report of its own, while that exception is being handled.
+void keep_exception(const sc_core::sc_report& report, const sc_core::sc_actions& actions) {
+    if (std::string_view(report.get_msg_type()) == sc_core::SC_ID_SIMULATION_UNCAUGHT_EXCEPTION_) {
+        left_a_process = std::current_exception();
+        return sc_core::sc_report_handler::default_handler(report, actions);
+    }
+    other_handler(report, actions);
+}
+
 /// Cycles between two looks at the watchdog and at requests to stop.
 constexpr std::uint64_t slice_cycles = 1'000'000;
-
-std::unique_ptr<array_interface> make_array(const std::string& implementation, const array_config& config) {
-    if (implementation == "stepped")
-        return std::make_unique<stepped_array>(config);
-    return std::make_unique<kernel_array>(config);
-}
 
 } // namespace
 
@@ -36,9 +44,11 @@ simulated_port::simulated_port(const npu_config& config, unsigned device, trace:
         return true;
     }();
     static_cast<void>(resolution_set);
+    if (sc_core::sc_report_handler::get_handler() != keep_exception)
+        other_handler = sc_core::sc_report_handler::set_handler(keep_exception);
     npu_ = std::make_unique<npu>(
         fmt::format("npu{}", device).c_str(), config_, device, sink,
-        [this](const array_config& shape) { return make_array(config_.array.implementation, shape); },
+        [this](const array_config& shape) { return make_array(config_.array, shape); },
         [this](std::uint64_t address, std::uint32_t data) {
             if (address == message().address && data == message().data) {
                 ++pending_interrupts_;
@@ -56,11 +66,9 @@ std::span<std::byte> simulated_port::host_memory() { return npu_->link().host_me
 std::uint64_t simulated_port::cycles() const { return npu_->clock().now(); }
 
 void simulated_port::check_watchdog() {
-    if (stop_requested)
-        throw simulation_interrupted(fmt::format("stopped by the user at cycle {}", cycles()));
-    // Instructions finished, doorbells rung and interrupts taken: while the host waits, one of them has to move now and then.
+    // Instructions finished, doorbells rung and interrupts taken: while a command is unfinished, one of them has to move now and then.
     const std::uint64_t progress = npu_->progress() + host_progress_;
-    if (progress != last_progress_) {
+    if (progress != last_progress_ || npu_->commands_owed() == 0) {
         last_progress_ = progress;
         progress_cycle_ = cycles();
     } else if (cycles() - progress_cycle_ >= config_.watchdog_cycles) {
@@ -78,10 +86,31 @@ bool simulated_port::advance(std::uint64_t cycles, Condition&& reached) {
         if (clock.now() >= end)
             return false;
         check_watchdog();
-        // With nothing pending time passes all the same: the host may only be sleeping. The watchdog ends it if nobody wakes up.
-        sc_core::sc_start(clock.until(std::min(end, clock.now() + slice_cycles)), sc_core::SC_RUN_TO_TIME);
+        run_to(std::min(end, clock.now() + slice_cycles));
     }
     return true;
+}
+
+void simulated_port::run_to(std::uint64_t cycle) {
+    if (stop_requested)
+        throw simulation_interrupted(fmt::format("stopped by the user at cycle {}", cycles()));
+    if (cycles() >= npu_->clock().last())
+        throw simulation_error(fmt::format("cycle {} is the last that simulated time reaches (5 hours): give npu.clock or host.step_cycles "
+                                           "smaller values, or run fewer steps",
+                                           cycles()));
+    // The control core runs ahead up to the next event: the host's next act has to be one.
+    const sc_core::sc_time left = npu_->clock().until(cycle);
+    host_goes_on_.cancel();
+    host_goes_on_.notify(left);
+    // With nothing else pending time passes all the same: the host may only be sleeping.
+    try {
+        sc_core::sc_start(left, sc_core::SC_RUN_TO_TIME);
+    } catch (const sc_core::sc_report&) {
+        // What left a process is a report by now; whose fault it is only the original tells.
+        if (const std::exception_ptr original = std::exchange(left_a_process, nullptr))
+            std::rethrow_exception(original);
+        throw;
+    }
 }
 
 std::uint32_t simulated_port::read_register(std::uint32_t offset) {
@@ -119,7 +148,7 @@ void simulated_port::compute(std::uint64_t cycles) {
     // The host is busy, not waiting: nothing to watch. An interrupt message only pauses the kernel.
     const std::uint64_t end = this->cycles() + cycles;
     while (this->cycles() < end)
-        sc_core::sc_start(npu_->clock().until(end));
+        run_to(end);
     ++host_progress_;
     npu_->stalls().host_computes(this->cycles(), false);
 }

@@ -15,6 +15,12 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// The simulation cannot go on, and it is nobody's fault in it.
+class simulation_error : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 /// The user asked to stop (Ctrl-C); the run is closed in order.
 class simulation_interrupted : public std::runtime_error {
 public:
@@ -47,6 +53,8 @@ public:
 private:
     template <typename Condition>
     bool advance(std::uint64_t cycles, Condition&& reached);
+    /// Runs the kernel up to `cycle`, or until something pauses it.
+    void run_to(std::uint64_t cycle);
     void check_watchdog();
 
     npu_config config_;
@@ -54,6 +62,7 @@ private:
     unsigned pending_interrupts_ = 0;
     std::uint64_t last_progress_ = 0, progress_cycle_ = 0, host_progress_ = 0;
     std::unique_ptr<npu> npu_;
+    sc_core::sc_event host_goes_on_;
 };
 
 } // namespace retrace

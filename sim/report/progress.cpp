@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -28,6 +29,8 @@ void progress_line::show(std::size_t done, std::size_t total, const std::string&
     constexpr std::size_t cells = 24;
     const std::size_t filled = total ? done * cells / total : cells;
     std::string line = fmt::format("[{}{}] {}", std::string(filled, '='), std::string(cells - filled, ' '), text);
+    if (winsize size{}; terminal_ && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && line.size() >= size.ws_col)
+        line.resize(size.ws_col - 1u); // a wrapped line could not be rewritten in place
     const std::size_t length = line.size();
     if (terminal_ && length < width_)
         line.append(width_ - length, ' ');

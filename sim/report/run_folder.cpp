@@ -1,5 +1,6 @@
 #include "sim/report/run_folder.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -28,6 +29,14 @@ void run_folder::check(const fs::path& path) {
     if (!fs::exists(path / mark, error))
         throw run_folder_error(fmt::format("{} is not empty and holds no earlier run, so it is not replaced; name another folder with --out, "
                                            "or empty it",
+                                           path.string()));
+}
+
+void run_folder::check_outside(const fs::path& path, const fs::path& input) {
+    std::error_code error;
+    const fs::path folder = fs::weakly_canonical(path, error), file = fs::weakly_canonical(input, error);
+    if (std::search(file.begin(), file.end(), folder.begin(), folder.end()) == file.begin())
+        throw run_folder_error(fmt::format("{} lies in {}, which this run would replace; name another folder with --out", input.string(),
                                            path.string()));
 }
 

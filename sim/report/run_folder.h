@@ -15,6 +15,8 @@ class run_folder {
 public:
     /// Whether the folder could be used: throws run_folder_error if it is a file, or holds something that is not a run. Touches nothing.
     static void check(const std::filesystem::path& path);
+    /// Throws run_folder_error if `input`, a file the run reads, lies in the folder: replacing it would delete the input.
+    static void check_outside(const std::filesystem::path& path, const std::filesystem::path& input);
 
     /// check(), then an empty folder with the mark of a run.
     explicit run_folder(const std::filesystem::path& path);

@@ -32,13 +32,6 @@ stopwatch::stopwatch() : wall_(wall_now()), cpu_(cpu_now()) {}
 double stopwatch::wall() const { return wall_now() - wall_; }
 double stopwatch::cpu() const { return cpu_now() - cpu_; }
 
-double run_summary::share(const char* stall) const {
-    for (const auto& [name, value] : stalls)
-        if (name == stall)
-            return cycles ? static_cast<double>(value) / static_cast<double>(cycles) : 0;
-    return 0;
-}
-
 void read_device(run_summary& s, const npu_config& config, npu& device) {
     const stall_account& account = device.stalls();
     s.cycles = account.total();
@@ -87,6 +80,9 @@ std::string to_json(const run_summary& s) {
     if (!s.config_sha256.empty())
         run["config_sha256"] = s.config_sha256;
     run["seed"] = s.seed;
+    run["status"] = s.status;
+    if (!s.reason.empty())
+        run["reason"] = s.reason;
     run["wall_seconds"] = s.wall_seconds;
     run["cpu_seconds"] = s.cpu_seconds;
     const auto per_second = [&](std::uint64_t count) { return s.cpu_seconds > 0 ? static_cast<double>(count) / s.cpu_seconds : 0; };

@@ -32,9 +32,8 @@ struct run_summary {
     // run
     std::string config_sha256;
     std::uint64_t seed = 0;
-    double wall_seconds = 0, cpu_seconds = 0;
-
-    double share(const char* stall) const;
+    std::string status = "complete", reason; ///< otherwise "interrupted", "hang", "failed" or "model_fault", and why
+    double wall_seconds = 0, cpu_seconds = 0; ///< of the simulation, from the first doorbell to the last completion
 };
 
 /// Fills cycles, stalls, work and memory (without planned peaks) from the device.

@@ -82,6 +82,49 @@ TEST(arbiter, a_request_after_the_round_of_its_cycle_comes_in_the_next) {
     EXPECT_EQ(resumed, log);
 }
 
+TEST(arbiter, a_withdrawn_request_goes_on_at_once_and_keeps_only_what_it_was_granted) {
+    const test::femtoseconds resolution;
+    const clock_domain clock(1e9);
+    arbiter a("arbiter", clock);
+    requester who(1), bystander(2);
+    std::vector<std::uint64_t> granted, resumed;
+    const auto ask = [&](requester& r, std::uint64_t hold) {
+        const std::uint64_t resume = a.acquire(r, [&](std::uint64_t cycle) {
+            granted.push_back(cycle);
+            return cycle + hold;
+        });
+        EXPECT_EQ(resume, clock.now());
+        resumed.push_back(clock.now());
+    };
+    sc_core::sc_spawn([&] {
+        clock.wait_until(5);
+        ask(who, 100); // granted in 5, withdrawn in 20
+        clock.wait_until(30);
+        ask(who, 100); // withdrawn before the round of 30
+        ask(who, 7);   // of the same cycle
+    });
+    sc_core::sc_spawn([&] {
+        a.withdraw(who); // nothing to withdraw
+        clock.wait_until(20);
+        a.withdraw(who);
+        a.withdraw(who);
+        clock.wait_until(30);
+        sc_core::wait(sc_core::SC_ZERO_TIME);
+        a.withdraw(who);
+    });
+    sc_core::sc_start();
+    EXPECT_EQ(granted, (std::vector<std::uint64_t>{5, 30}));
+    EXPECT_EQ(resumed, (std::vector<std::uint64_t>{20, 30, 37}));
+}
+
+TEST(clock_domain, a_cycle_beyond_the_end_of_time_is_its_end) {
+    const test::femtoseconds resolution;
+    const clock_domain clock(1e6);
+    EXPECT_EQ(clock.at(~std::uint64_t{0}), clock.at(clock.last()));
+    EXPECT_GT(clock.at(std::uint64_t{1} << 40), clock.at(std::uint64_t{1} << 33));
+    EXPECT_LE(clock.at(clock.last(), clock_phase::control), sc_core::sc_max_time());
+}
+
 TEST(clock_domain, cycles_and_phases_of_an_odd_clock) {
     const test::femtoseconds resolution;
     const clock_domain clock(1.4e9); // 714285.714 fs

@@ -29,6 +29,13 @@ void busy_programs(device_bench& b, unsigned seed) {
         bin.a = at(work, 64 * (engine() % 60), 16), bin.b = at(work, 9000, 16), bin.d = at(work, 40000, 16);
         v.push_back(encode(bin));
         for (program& q : d) {
+            if (i % 4 == 3) { // chunks that pass the transpose unit, several at a time
+                auto turn = copy({}, slot::dram, engine() % 4096, slot::host, 600'000 + engine() % 4096, 256,
+                                 200, 256, 400);
+                turn.flags = spec::copy_transpose;
+                turn.element_bytes = 2;
+                q.push_back(encode(turn));
+            }
             const unsigned places[] = {slot::dram, work, slot::host};
             const unsigned from = places[engine() % 3], to = places[engine() % 3];
             q.push_back(

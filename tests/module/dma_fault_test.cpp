@@ -89,6 +89,31 @@ TEST(dma_faults, an_abort_during_the_last_write_leaves_no_trace_of_it) {
     EXPECT_EQ(bench.contexts[0].semaphore(4), 0u);
 }
 
+/// A chunk on its way to the host, aborted `delay` cycles after its descriptor was cut: does it arrive?
+bool arrives_when_aborted_after(std::uint64_t delay) {
+    device_bench bench;
+    const auto data = random_bytes(4096, 3);
+    bench.put(bench.buffer_memory, 0, data);
+    bench.start(queue, {encode(copy(sync().signal(4), work, 0, slot::host, 0, 4096))});
+    while (bench.buffer.banks().earliest(0, {0, 1}) == 0) // until its read has been granted
+        bench.pass(1);
+    bench.pass(delay);
+    bench.engines[queue]->abort();
+    EXPECT_EQ(bench.one_ending().fault, engine_fault::aborted);
+    bench.pass(1000);
+    EXPECT_EQ(bench.contexts[0].semaphore(4), 0u);
+    EXPECT_EQ(bench.dma[0]->bytes_moved(), 0u);
+    return std::equal(data.begin(), data.end(), bench.link.host_memory().begin());
+}
+
+// 128 cycles to read it from the state buffer, then 280 on the wire.
+TEST(dma_faults, a_write_that_the_link_has_granted_arrives_aborted_or_not) {
+    EXPECT_TRUE(arrives_when_aborted_after(128 + 20));
+}
+TEST(dma_faults, a_write_that_has_not_been_granted_never_arrives) {
+    EXPECT_FALSE(arrives_when_aborted_after(100));
+}
+
 TEST(dma_faults, a_program_started_at_the_abort_runs_untouched_by_the_old_one) {
     {
         device_bench bench;

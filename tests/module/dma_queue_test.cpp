@@ -137,6 +137,36 @@ TEST(dma_queue, transposing_adds_the_units_throughput) {
     EXPECT_EQ(a[1].strides[0], 64u);
 }
 
+TEST(dma_queue, time_in_the_transpose_unit_is_the_dmas) {
+    npu_config c = bench_config();
+    c.dma.transpose_bytes_per_cycle = 1;
+    device_bench bench(c);
+    bench.put(bench.buffer_memory, 0, random_bytes(4096, 1));
+    bench.stalls.begin(0);
+    auto i = copy({}, work, 0, work, 8192, 64, 64, 64, 64);
+    i.flags = spec::copy_transpose;
+    bench.execute(queue, {encode(i)});
+    bench.stalls.until(bench.clock.now());
+    const auto a = bench.accesses(queue, 0);
+    EXPECT_EQ(bench.stalls.of(stall::dma), a[1].end - a[1].begin);
+    EXPECT_GT(bench.stalls.of(stall::dma), 4096u);
+}
+
+TEST(dma_queue, chunks_that_arrive_together_are_turned_in_their_order) {
+    npu_config c = bench_config();
+    c.ideal_memories = true; // every read takes one cycle: a ring of chunks arrives at once
+    device_bench bench(c);
+    bench.put(bench.dram_memory, 0, random_bytes(64 * 1024, 1));
+    auto i = copy({}, slot::dram, 0, work, 0, 64, 512, 64, 512);
+    i.flags = spec::copy_transpose;
+    bench.execute(queue, {encode(i)}); // eight chunks
+    const auto a = bench.accesses(queue, 0);
+    // Setup, a read, eight turns without a gap, a write: any other order would leave writes behind the last
+    // turn.
+    const std::uint64_t turn = 4096 / c.dma.transpose_bytes_per_cycle;
+    EXPECT_EQ(a[1].end - a[1].begin, setup(bench) + 1 + 8 * turn + 1);
+}
+
 TEST(dma_queue, a_chunk_is_written_while_the_next_is_read) {
     device_bench bench;
     bench.execute(queue, {encode(copy({}, work, 0, slot::host, 0, 3 * 4096))});

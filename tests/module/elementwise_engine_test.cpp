@@ -143,7 +143,9 @@ TEST(elementwise_engine, operands_beyond_their_memory_are_bus_errors) {
         EXPECT_EQ(bench.execute(act, {encode(bad)}).fault, engine_fault::bus_error);
     auto dram_operand = i;
     dram_operand.a = at(slot::dram, 0, 32);
-    EXPECT_EQ(bench.execute(act, {encode(dram_operand)}).fault, engine_fault::bad_slot);
+    const auto refused = bench.execute(act, {encode(dram_operand)});
+    EXPECT_EQ(refused.fault, engine_fault::bad_slot);
+    EXPECT_EQ(refused.detail, static_cast<std::uint32_t>(slot::dram));
     EXPECT_EQ(bench.execute(act, {encode(i)}).fault, engine_fault::none);
 }
 
@@ -179,6 +181,11 @@ TEST(elementwise_engine, reduce_columns_goes_on_from_its_destination) {
     const auto whole = bench.get(bench.buffer_memory, 8192, 24);
     bench.execute(vec, {encode(first), encode(second)});
     EXPECT_EQ(bench.get(bench.buffer_memory, 8192, 24), whole); // one chain, however it is cut
+    const auto log = bench.accesses(vec, 1);                    // the second one has read its destination
+    ASSERT_EQ(log.size(), 3u);
+    EXPECT_EQ(log[1].base, 8192u);
+    EXPECT_FALSE(log[1].write);
+    EXPECT_TRUE(log[2].write);
 }
 
 TEST(elementwise_engine, reading_what_was_never_written_is_reported) {

@@ -34,6 +34,55 @@ TEST(engine, every_engine_runs_nops_and_counts_them) {
     }
 }
 
+TEST(engine, a_program_started_after_an_abort_takes_the_time_it_takes_on_an_idle_engine) {
+    npu_config c = bench_config();
+    c.ideal_memories = true; // no open pages, no banks: the same times whatever came before
+    device_bench bench(c);
+    bench.put(bench.buffer_memory, 0, random_bytes(32768, 1));
+    auto activate = matrix(spec::opcode::activate, {}, number_format::fp32, number_format::fp32, 20, 16);
+    activate.a = at(work, 0, 64), activate.d = at(work, 8192, 64);
+    auto turn = copy({}, work, 0, work, 16384, 128, 64, 128, 128);
+    turn.flags = spec::copy_transpose;
+    turn.element_bytes = 2;
+    const std::pair<unsigned, program> cases[] = {
+        {act, {encode(activate), encode(activate)}},
+        {queue, {encode(turn), encode(copy({}, work, 0, slot::host, 0, 20'000)), encode(nop({}))}},
+    };
+    for (const auto& [e, p] : cases) {
+        const std::uint64_t begin = bench.clock.now();
+        const std::uint64_t alone = bench.execute(e, p).cycle - begin;
+        for (std::uint64_t delay = 0; delay < alone; ++delay) {
+            bench.start(e, p);
+            bench.pass(delay);
+            bench.engines[e]->abort();
+            ASSERT_EQ(bench.one_ending().fault, engine_fault::aborted);
+            const std::uint64_t again = bench.clock.now();
+            bench.start(e, p);
+            EXPECT_NE(bench.engines[e]->describe().find("instruction 0 of"), std::string::npos);
+            ASSERT_TRUE(bench.run());
+            const auto end = bench.one_ending();
+            ASSERT_EQ(end.fault, engine_fault::none);
+            ASSERT_EQ(end.cycle - again, alone) << "engine " << e << " aborted after " << delay;
+        }
+    }
+}
+
+TEST(engine, a_fetch_under_way_at_an_abort_does_not_delay_the_next_program) {
+    device_bench bench;
+    const program p{encode(nop({}))};
+    bench.execute(vec, p); // opens the page of the programs
+    bench.pass(100);
+    std::uint64_t begin = bench.clock.now();
+    const std::uint64_t alone = bench.execute(vec, p).cycle - begin;
+    bench.pass(100);
+    bench.start(vec, p);
+    bench.pass(5); // the fetch takes some fifteen cycles, of which it holds the channel for two
+    bench.engines[vec]->abort();
+    EXPECT_EQ(bench.one_ending().fault, engine_fault::aborted);
+    begin = bench.clock.now();
+    EXPECT_EQ(bench.execute(vec, p).cycle - begin, alone);
+}
+
 TEST(engine, issue_takes_its_cycles_and_fetch_stays_ahead) {
     npu_config slow = bench_config();
     slow.sequencer.issue_cycles = 4; // a block of 16 takes longer to issue than to fetch

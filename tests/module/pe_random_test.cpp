@@ -123,5 +123,26 @@ TEST(pe_random, products_agree_on_slow_weights_and_ideal_memories) {
     random_products(c, 4);
 }
 
+TEST(pe_random, products_agree_while_the_array_is_stalled_at_random) {
+    npu_config c = bench_config();
+    c.array.stress = {.seed = 5, .mean_gap_cycles = 11, .max_cycles = 9};
+    random_products(c, 5);
+}
+
+TEST(pe_random, products_agree_in_a_deep_pipeline_that_is_stalled_more_often_than_not) {
+    npu_config c = bench_config();
+    c.array.fma_depth = 3;
+    c.array.operand_cycles = {4, 2, 1, 1, 1};
+    c.array.stress = {.seed = 6, .mean_gap_cycles = 2, .max_cycles = 5};
+    random_products(c, 6);
+}
+
+TEST(pe_random, products_agree_with_one_weight_register_under_rare_long_stalls) {
+    npu_config c = bench_config();
+    c.array.weight_registers = 1;
+    c.array.stress = {.seed = 7, .mean_gap_cycles = 40, .max_cycles = 200};
+    random_products(c, 7);
+}
+
 } // namespace
 } // namespace retrace::test

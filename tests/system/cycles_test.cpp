@@ -34,7 +34,7 @@ std::map<std::string, std::uint64_t> cycles_of_example(const example& e) {
             const loaded_config loaded =
                 load_config(std::string(RETRACE_SOURCE_FOLDER) + "/examples/" + e.config, overrides);
             const plan p = retrace::plan_of(loaded.config);
-            training_run run(loaded.config, p, nullptr);
+            training_run run(loaded.config, p, load_data(loaded.config), nullptr);
             run.execute({});
             const run_summary s = run.summarise();
             return nlohmann::json{{"total", s.cycles}, {"array", s.array_cycles}}.dump();

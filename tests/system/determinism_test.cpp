@@ -1,44 +1,16 @@
 // The program as its user runs it: the same files from two processes, and the proofs on the digits example.
-#include <fstream>
-#include <sstream>
-
 #include <nlohmann/json.hpp>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "tests/system/program.h"
 #include "tests/system/system_bench.h"
 
 namespace retrace::test {
 namespace {
 
-int run_program(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), RETRACE_PROGRAM);
-    std::vector<char*> pointers;
-    for (std::string& a : arguments)
-        pointers.push_back(a.data());
-    pointers.push_back(nullptr);
-    const pid_t child = fork();
-    if (child == 0) {
-        execv(pointers[0], pointers.data());
-        _exit(127);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 int train_digits(const std::string& out) {
     return run_program({"train", std::string(RETRACE_SOURCE_FOLDER) + "/examples/digits/recompute.yaml",
                         "--set", "training.epochs=null", "--set", "training.steps=3", "--set",
-                        "data.test_rows=200", "--quiet", "--out", out});
-}
-
-std::string text_of(const std::string& file) {
-    std::ifstream in(file, std::ios::binary);
-    EXPECT_TRUE(in.is_open()) << file;
-    std::ostringstream text;
-    text << in.rdbuf();
-    return text.str();
+                        "data.test_rows=200", "--quiet", "--out", out}).exit;
 }
 
 TEST(program, two_runs_write_the_same_files) {
@@ -69,8 +41,8 @@ TEST(program, the_digits_example_proves_its_schedule) {
     EXPECT_TRUE(expectations.small_activations); // its region holds less than the input and two outputs
     EXPECT_EQ(expectations.executions, 45u);
     EXPECT_EQ(failed_checks(out + "/events.sqlite", expectations), std::vector<std::string>{});
-    EXPECT_EQ(run_program({"prove", out}), 0);
-    EXPECT_EQ(run_program({"prove", folder.file("nothing")}), 2);
+    EXPECT_EQ(run_program({"prove", out}).exit, 0);
+    EXPECT_EQ(run_program({"prove", folder.file("nothing")}).exit, 2);
 }
 
 } // namespace

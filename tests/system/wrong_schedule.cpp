@@ -144,7 +144,7 @@ planned_command wrong_schedule::transfer(planned_operand from, planned_operand t
 }
 
 void wrong_schedule::place_programs() {
-    const compiler::memory_region& r = p_.device.region(spec::region_kind::programs);
+    const memory_region& r = p_.device.region(spec::region_kind::programs);
     std::uint64_t at =
         (r.base + spec::program_alignment - 1) / spec::program_alignment * spec::program_alignment;
     p_.program_addresses.clear();

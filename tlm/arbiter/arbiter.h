@@ -11,12 +11,21 @@
 
 namespace retrace {
 
+struct arbitration_request;
+
 /// Who requests: `id` orders requests of one cycle (engine number; then the control core's mover, sequencer fetches ...).
 struct requester {
     explicit requester(unsigned number) : id(number) {}
     unsigned id;
     std::uint64_t order = 0; ///< among several requests of one id
     sc_core::sc_event wake;
+    arbitration_request* waits_for = nullptr;
+};
+
+struct arbitration_request {
+    requester* who;
+    std::function<std::uint64_t(std::uint64_t)> grant;
+    std::uint64_t resume = ~std::uint64_t{0}; ///< known when it has been granted
 };
 
 class arbiter : public sc_core::sc_module {
@@ -27,24 +36,23 @@ public:
     /// on. From an SC_THREAD. Returns that cycle.
     template <typename Grant>
     std::uint64_t acquire(requester& who, Grant&& grant) {
-        request r{&who, std::ref(grant), 0};
+        arbitration_request r{&who, std::ref(grant)};
+        who.waits_for = &r;
         enqueue(r);
         sc_core::wait(who.wake);
+        who.waits_for = nullptr;
         return r.resume;
     }
+    /// Ends the wait of `who`, if it waits: its acquire() returns now. A request that has not been granted reserves nothing; what a
+    /// granted one has reserved stays reserved.
+    void withdraw(requester& who);
 
 private:
-    struct request {
-        requester* who;
-        std::function<std::uint64_t(std::uint64_t)> grant;
-        std::uint64_t resume;
-    };
-
-    void enqueue(request& r);
+    void enqueue(arbitration_request& r);
     void arbitrate();
 
     const clock_domain& clock_;
-    std::vector<request*> pending_, batch_;
+    std::vector<arbitration_request*> pending_, batch_;
     sc_core::sc_event round_;
 };
 

@@ -9,8 +9,6 @@ namespace {
 constexpr unsigned mover_requester = 60;
 constexpr std::uint64_t register_access_cycles = 2; ///< of the core's register accesses, beyond the instruction's own cost
 
-constexpr std::uint64_t far_future = std::uint64_t{1} << 40; ///< a timer set beyond this is not waited for
-
 riscv_config core_config(const npu_config& c) {
     riscv_config r;
     r.private_memory.push_back({static_cast<std::uint32_t>(spec::tcm_base), c.control_core.memory_bytes});
@@ -20,7 +18,8 @@ riscv_config core_config(const npu_config& c) {
 } // namespace
 
 control_core::control_core(const sc_core::sc_module_name& name, backplane& plane, handlers block)
-    : sc_module(name), plane_(plane), block_(std::move(block)), core_(core_config(plane.config)), mover_(mover_requester), access_(mover_) {
+    : sc_module(name), plane_(plane), block_(std::move(block)), core_(core_config(plane.config)),
+      timer_(core_, static_cast<std::uint32_t>(spec::timer_base)), mover_(mover_requester), access_(mover_) {
     SC_HAS_PROCESS(control_core);
     SC_THREAD(execute);
     SC_THREAD(serve_mover);
@@ -28,16 +27,19 @@ control_core::control_core(const sc_core::sc_module_name& name, backplane& plane
 
 void control_core::reset(bool run) {
     running_ = run;
+    ++resets_;
+    stopped_ = {};
     if (run) {
-        mtimecmp_ = ~std::uint64_t{0};
-        core_.set_software_interrupt(false);
-        core_.reset(static_cast<std::uint32_t>(spec::tcm_base));
-        released_.notify(sc_core::SC_ZERO_TIME);
+        core_.reset(static_cast<std::uint32_t>(spec::tcm_base), plane_.clock.now());
+        timer_.reset();
     } else {
         cancelled_ = true;
         jobs_.clear();
-        interrupted_.notify(sc_core::SC_ZERO_TIME);
+        plane_.arbitration.withdraw(mover_);
     }
+    // Whatever execute() waits for concerns a program that is gone.
+    reset_.notify(sc_core::SC_ZERO_TIME);
+    interrupted_.notify(sc_core::SC_ZERO_TIME);
 }
 
 void control_core::set_interrupt(bool level) {
@@ -50,7 +52,10 @@ std::uint64_t control_core::horizon() const {
     // The next event of the kernel is the first thing that could change what the core sees. It is not before the next cycle: the core
     // acts after everything else in this one.
     const std::uint64_t next = plane_.clock.now() + 1;
-    const auto before_timer = [&](std::uint64_t cycle) { return mtimecmp_ > plane_.clock.now() ? std::min(cycle, mtimecmp_) : cycle; };
+    const auto before_timer = [&](std::uint64_t cycle) {
+        const auto left = timer_.cycles_to_timer();
+        return left ? std::min(cycle, core_.cycle() + *left) : cycle;
+    };
     constexpr std::uint64_t quantum = 100'000; ///< with nothing pending at all
     if (sc_core::sc_pending_activity_at_current_time())
         return next;
@@ -68,68 +73,50 @@ void control_core::access_bus() {
     if (access.bytes == 4 && access.address >= spec::control_base) {
         const auto offset = static_cast<std::uint32_t>(access.address - spec::control_base);
         ok = access.is_write ? block_.write_register(offset, value) : block_.read_register(offset, value);
-    } else if (access.bytes == 4 && access.address >= spec::timer_base) {
-        ok = access_timer(access, value);
+    } else {
+        ok = timer_.access(access, value);
     }
     core_.advance_to(plane_.clock.now() + register_access_cycles);
     core_.complete_bus(value, ok);
 }
 
-bool control_core::access_timer(const riscv_bus_access& access, std::uint32_t& value) {
-    const std::uint64_t now = plane_.clock.now();
-    const auto half = [](std::uint64_t whole, bool high) { return static_cast<std::uint32_t>(high ? whole >> 32 : whole); };
-    switch (access.address - spec::timer_base) {
-    case 0: // msip
-        if (access.is_write)
-            core_.set_software_interrupt(value & 1u);
-        else
-            value = core_.csr(0x344).value_or(0) >> 3 & 1u;
-        return true;
-    case 0x4000:
-    case 0x4004: {
-        const bool high = access.address & 4u;
-        if (access.is_write)
-            mtimecmp_ = high ? std::uint64_t{value} << 32 | half(mtimecmp_, false) : std::uint64_t{half(mtimecmp_, true)} << 32 | value;
-        else
-            value = half(mtimecmp_, high);
-        update_timer();
-        return true;
-    }
-    case 0xbff8:
-    case 0xbffc: value = half(now, access.address & 4u); return !access.is_write;
-    default: return false;
-    }
-}
-
-void control_core::update_timer() { core_.set_timer_interrupt(plane_.clock.now() >= mtimecmp_); }
-
 void control_core::execute() {
     for (;;) {
         while (!running_)
-            wait(released_);
-        plane_.clock.wait_until(std::max(core_.cycle(), plane_.clock.now()), clock_phase::control);
-        if (!running_)
+            wait(reset_);
+        if (!reach(core_.cycle()))
             continue;
         core_.advance_to(plane_.clock.now());
-        update_timer();
-        switch (core_.run(horizon())) {
+        timer_.update();
+        stopped_ = core_.run(horizon());
+        switch (stopped_) {
         case riscv_core::stop::cycle_limit: break;
         case riscv_core::stop::bus_access:
-            plane_.clock.wait_until(core_.cycle(), clock_phase::control);
-            if (running_)
+            if (reach(core_.cycle()))
                 access_bus();
             break;
         case riscv_core::stop::wait_for_interrupt:
-        case riscv_core::stop::halted:
-            asleep_ = true;
-            if (mtimecmp_ > plane_.clock.now() && mtimecmp_ - plane_.clock.now() < far_future)
-                wait(plane_.clock.until(mtimecmp_), interrupted_);
-            else
-                wait(interrupted_);
-            asleep_ = false;
-            break;
+        case riscv_core::stop::halted: sleep(); break;
         }
     }
+}
+
+bool control_core::reach(std::uint64_t cycle) {
+    const std::uint64_t resets = resets_;
+    const sc_core::sc_time delay = plane_.clock.until(std::max(cycle, plane_.clock.now()), clock_phase::control);
+    if (delay != sc_core::SC_ZERO_TIME)
+        wait(delay, reset_);
+    return resets_ == resets;
+}
+
+void control_core::sleep() {
+    if (timer_.pending() && core_.cycle() > plane_.clock.now())
+        return; // the timer struck during the last instruction
+    const auto left = timer_.cycles_to_timer();
+    if (left && core_.cycle() + *left <= plane_.clock.last())
+        wait(plane_.clock.until(core_.cycle() + *left), interrupted_);
+    else
+        wait(interrupted_);
 }
 
 void control_core::move(std::uint64_t host_address, std::uint32_t local_address, std::uint32_t bytes, bool to_host) {
@@ -139,6 +126,8 @@ void control_core::move(std::uint64_t host_address, std::uint32_t local_address,
 
 bool control_core::carry_out(const job& j) {
     const bool local_is_core = j.local_address >= spec::tcm_base;
+    if (!local_is_core && std::uint64_t{j.local_address} + j.bytes > spec::control_base)
+        return false;
     data_.resize(j.bytes);
     access_.extension.cancelled = &cancelled_;
     access_.extension.origin = {plane_.clock.now(), static_cast<unsigned>(spec::max_engines), 0, 0};
@@ -165,14 +154,20 @@ void control_core::serve_mover() {
         jobs_.pop_front();
         cancelled_ = false;
         plane_.clock.wait_until(plane_.clock.now() + 1);
-        const bool ok = carry_out(j);
+        const bool ok = !cancelled_ && carry_out(j);
         if (!cancelled_)
             block_.mover_finished(ok);
     }
 }
 
 std::string control_core::describe() const {
-    return fmt::format("{}, pc {:#010x}", !running_ ? "held in reset" : asleep_ ? "asleep (wfi)" : "running", core_.pc());
+    const auto csr = [this](std::uint32_t number) { return core_.csr(number).value_or(0); };
+    if (!running_)
+        return "held in reset";
+    if (stopped_ == riscv_core::stop::halted)
+        return fmt::format("locked up: its trap handler at {:#010x} traps at its first instruction; mcause {:#x}, mepc {:#010x}",
+                           core_.pc(), csr(0x342), csr(0x341));
+    return fmt::format("{}, pc {:#010x}", stopped_ == riscv_core::stop::wait_for_interrupt ? "asleep (wfi)" : "running", core_.pc());
 }
 
 } // namespace retrace

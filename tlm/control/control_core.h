@@ -2,6 +2,7 @@
 // The control core with its private memory and its mover, and the way of its register accesses. The core runs ahead of the kernel only
 // inside its private memory and never past the next event that could interrupt it; register accesses happen in the control phase of their
 // cycle, after everything else, and what they start begins in the next cycle. Its timer counts device cycles.
+// What the core may not run past has to be pending in the kernel: the platform's next moment at which the host acts, too.
 #include <deque>
 #include <functional>
 
@@ -9,6 +10,7 @@
 #include <tlm_utils/simple_initiator_socket.h>
 
 #include "tlm/backplane.h"
+#include "tlm/core/riscv/clint.h"
 #include "tlm/core/riscv/riscv_core.h"
 #include "tlm/protocol.h"
 
@@ -31,7 +33,6 @@ public:
     void set_interrupt(bool level);
     void move(std::uint64_t host_address, std::uint32_t local_address, std::uint32_t bytes, bool to_host);
     riscv_core& core() { return core_; }
-    bool asleep() const { return asleep_; }
     std::string describe() const;
 
 private:
@@ -42,9 +43,10 @@ private:
     };
 
     void execute();
+    /// Waits for the control phase of `cycle`; false if the core has been reset meanwhile.
+    bool reach(std::uint64_t cycle);
+    void sleep();
     void access_bus();
-    bool access_timer(const riscv_bus_access& access, std::uint32_t& value);
-    void update_timer();
     void serve_mover();
     bool carry_out(const job& j);
     std::uint64_t horizon() const;
@@ -52,14 +54,16 @@ private:
     backplane& plane_;
     handlers block_;
     riscv_core core_;
-    bool running_ = false, asleep_ = false;
-    std::uint64_t mtimecmp_ = ~std::uint64_t{0};
+    clint timer_;
+    bool running_ = false;
+    std::uint64_t resets_ = 0;
+    riscv_core::stop stopped_{}; ///< why the core last stopped
     std::deque<job> jobs_;
     bool cancelled_ = false;
     requester mover_;
     memory_access access_;
     std::vector<std::byte> data_;
-    sc_core::sc_event released_, interrupted_, job_pushed_;
+    sc_core::sc_event reset_, interrupted_, job_pushed_;
 };
 
 } // namespace retrace

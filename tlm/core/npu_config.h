@@ -1,21 +1,41 @@
 #pragma once
 // Every number of one processor. Presets and YAML fill these structs (sim/config); the device model is built from them.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "hw/spec/spec.h"
+#include "tlm/core/array/array_interface.h"
+#include "tlm/core/array/array_stalls.h"
 
 namespace retrace {
+
+/// The cycles [start, stop) run on another implementation of the array than the rest.
+struct array_implementation_window {
+    std::uint64_t start = 0, stop = 0;
+    std::string implementation;
+};
 
 struct array_settings {
     unsigned rows = 32, columns = 32;
     unsigned fma_depth = 1;                                   ///< D: pipeline stages of the FMA
     unsigned weight_registers = 2;                            ///< 2: the next weights load while this tile computes; 1: serial
     std::array<unsigned, 5> operand_cycles{4, 1, 1, 1, 1};    ///< cycles a row takes: fp32, bf16, fp8_e4m3, fp8_e5m2, int8
-    std::string implementation = "kernel";                    ///< kernel | stepped
+    std::string implementation = "kernel";                    ///< kernel | stepped | rtl | lockstep
+    std::vector<array_implementation_window> windows;         ///< command line only: changes no result
+    array_stress stress;                                      ///< random stalls of the whole array; none unless asked for
 };
+
+inline array_config shape_of(const array_settings& settings) {
+    array_config shape;
+    shape.rows = settings.rows;
+    shape.columns = settings.columns;
+    shape.fma_depth = settings.fma_depth;
+    std::copy(settings.operand_cycles.begin(), settings.operand_cycles.end(), shape.operand_cycles.begin());
+    return shape;
+}
 
 struct psum_settings {
     unsigned banks = 8;
@@ -86,7 +106,7 @@ struct npu_config {
     core_settings control_core;
     sequencer_settings sequencer;
     bool ideal_memories = false; ///< banks never conflict, every memory access takes one cycle (`gemm --serial`)
-    std::uint64_t watchdog_cycles = 50'000'000; ///< no engine finishes an instruction for this long while a command runs: a hang
+    std::uint64_t watchdog_cycles = 50'000'000; ///< no engine finishes an instruction for this long while a command is unfinished: a hang
 };
 
 /// Bytes per cycle that memory and link can move at most, rounded down but at least 1: what the device tells its driver.

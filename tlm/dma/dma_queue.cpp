@@ -45,6 +45,14 @@ bool dma_queue::transport(memory_access& access, memory_kind memory, tlm::tlm_co
     return ok;
 }
 
+void dma_queue::on_cancel() {
+    turn_free_ = 0;
+    for (const auto& p : ring_)
+        plane_.arbitration.withdraw(p->reader);
+    plane_.arbitration.withdraw(write_requester_);
+    freed_.notify(sc_core::SC_ZERO_TIME);
+}
+
 dma_queue::place& dma_queue::claim(const run_handle& run) {
     place& p = *ring_[next_claim_];
     while (p.now != place::state::free) {
@@ -75,8 +83,7 @@ void dma_queue::execute(const fetched_instruction& fetched) {
     }
     plane_.stalls.busy(plane_.clock.now(), number(), stall::dma);
     dma_transfer transfer(fetched.as<spec::copy_instruction>(), context_of(run), plane_.config.dma.chunk_bytes);
-    plane_.clock.wait_until(plane_.clock.now() + plane_.config.dma.setup_cycles);
-    check(run);
+    pass_until(run, plane_.clock.now() + plane_.config.dma.setup_cycles);
     for (std::uint64_t cut = 0; cut < transfer.bytes();) {
         place& p = claim(run);
         transfer.next(p.chunk);
@@ -84,6 +91,8 @@ void dma_queue::execute(const fetched_instruction& fetched) {
         p.fetched = fetched;
         p.source = transfer.source_memory();
         p.destination = transfer.destination_memory();
+        p.source_base = transfer.source_base();
+        p.destination_base = transfer.destination_base();
         p.tensor = transfer.tensor();
         p.turn_element_bytes = transfer.transposes() ? transfer.element_bytes() : 0;
         p.last = cut == transfer.bytes();
@@ -106,10 +115,13 @@ void dma_queue::read_chunk(place& p) {
     p.turned.resize(p.data.size());
     dma_transfer::turn(p.chunk, p.turn_element_bytes, p.data.data(), p.turned.data());
     p.data.swap(p.turned);
-    // There is one transpose unit; chunks pass it one after the other.
+    // There is one transpose unit; chunks pass it one after the other, those that arrive together in their order.
     const unsigned rate = plane_.config.dma.transpose_bytes_per_cycle;
-    turn_free_ = std::max(turn_free_, plane_.clock.now()) + (p.chunk.bytes + rate - 1) / rate;
-    plane_.clock.wait_until(turn_free_);
+    plane_.stalls.transfer(plane_.clock.now(), number(), stall::dma, +1);
+    plane_.arbitration.acquire(p.reader, [&](std::uint64_t cycle) {
+        return turn_free_ = std::max(turn_free_, cycle) + (p.chunk.bytes + rate - 1) / rate;
+    });
+    plane_.stalls.transfer(plane_.clock.now(), number(), stall::dma, -1);
 }
 
 void dma_queue::read_chunks(std::size_t index) {
@@ -132,13 +144,14 @@ void dma_queue::write_chunks() {
         bool ok = true;
         if (!run->cancelled && p.chunk.bytes != 0) {
             ok = transport(write_access_, p.destination, tlm::TLM_WRITE_COMMAND, p.chunk.destination, p);
-            bytes_moved_ += p.chunk.bytes;
+            if (ok && !run->cancelled)
+                bytes_moved_ += p.chunk.bytes;
         }
         if (!ok) {
             fail(run, p.fetched, {engine_fault::bus_error, static_cast<std::uint32_t>(p.destination)});
         } else if (!run->cancelled && p.last) {
             if (p.chunk.bytes != 0 && logs(run))
-                log_copy(run, p.fetched);
+                log_copy(p);
             finish(run, p.fetched);
         }
         p.run.reset();
@@ -149,19 +162,14 @@ void dma_queue::write_chunks() {
     }
 }
 
-void dma_queue::log_copy(const run_handle& run, const fetched_instruction& fetched) {
-    const auto i = fetched.as<spec::copy_instruction>();
-    const context_state& context = context_of(run);
-    const trace::tensor_id tensor = context.tensor(i.tag_slot);
-    const spec::operand& source = context.command().operands[i.source_slot];
-    const spec::operand& destination = context.command().operands[i.destination_slot];
+void dma_queue::log_copy(const place& p) {
+    const auto i = p.fetched.as<spec::copy_instruction>();
     std::array<std::uint32_t, 4> sizes{i.size0, i.size1, i.size2, i.size3};
-    log(run, fetched, false, static_cast<memory_kind>(source.memory), source.base + i.source_offset, sizes,
-        {i.source_stride1, i.source_stride2, i.source_stride3}, tensor);
+    log(p.run, p.fetched, false, p.source, p.source_base, sizes, {i.source_stride1, i.source_stride2, i.source_stride3}, p.tensor);
     if (i.flags & spec::copy_transpose)
         sizes = {i.size1 * i.element_bytes, i.size0 / i.element_bytes, 1, 1};
-    log(run, fetched, true, static_cast<memory_kind>(destination.memory), destination.base + i.destination_offset, sizes,
-        {i.destination_stride1, i.destination_stride2, i.destination_stride3}, tensor);
+    log(p.run, p.fetched, true, p.destination, p.destination_base, sizes,
+        {i.destination_stride1, i.destination_stride2, i.destination_stride3}, p.tensor);
 }
 
 } // namespace retrace

@@ -30,6 +30,7 @@ private:
         dma_chunk chunk;
         std::vector<std::byte> data, turned;
         spec::memory_kind source{}, destination{};
+        std::uint64_t source_base = 0, destination_base = 0; ///< first byte of the descriptor, on each side
         trace::tensor_id tensor;
         unsigned turn_element_bytes = 0; ///< 0: no transpose
         bool last = false;               ///< of its descriptor
@@ -39,7 +40,7 @@ private:
     };
 
     void execute(const fetched_instruction& i) override;
-    void on_cancel() override { freed_.notify(sc_core::SC_ZERO_TIME); }
+    void on_cancel() override;
     void read_chunks(std::size_t index);
     void read_chunk(place& p);
     void write_chunks();
@@ -47,7 +48,7 @@ private:
     /// The next free place of the ring, from the sequencer's thread.
     place& claim(const run_handle& run);
     void hand_over(place& p, place::state next);
-    void log_copy(const run_handle& run, const fetched_instruction& fetched);
+    void log_copy(const place& p);
 
     std::vector<std::unique_ptr<place>> ring_;
     std::size_t next_claim_ = 0, next_write_ = 0;

@@ -9,7 +9,7 @@ using spec::operand_access;
 
 tagged_memory& on_chip_memories::of(const resolved_operand& o) const {
     if (o.memory != memory_kind::state_buffer && o.memory != memory_kind::psum)
-        throw engine_error{spec::engine_fault::bad_slot, static_cast<std::uint32_t>(o.memory)};
+        throw engine_error{spec::engine_fault::bad_slot, o.slot};
     tagged_memory& memory = o.memory == memory_kind::psum ? psum : buffer.memory();
     if (!memory.contains(o.address, (o.rows - 1) * o.pitch + o.row_bytes))
         throw engine_error{spec::engine_fault::bus_error, static_cast<std::uint32_t>(o.memory)};
@@ -82,8 +82,7 @@ void elementwise_engine::execute(const fetched_instruction& fetched) {
     const spec::command& command = context.command();
     compute_elementwise(i, a_bytes, b_bytes, previous, {command.seed, command.step, d.tensor.tag}, result_);
 
-    plane_.clock.wait_until(start + passes + settings_.latency_cycles);
-    check(run);
+    pass_until(run, start + passes + settings_.latency_cycles);
     where.cycle = plane_.clock.now();
     for (std::uint64_t r = 0; r < d.rows; ++r)
         d_memory.write(d.address + r * d.pitch, result_.data() + r * d.row_bytes, d.row_bytes, d.tensor, where);
@@ -91,6 +90,8 @@ void elementwise_engine::execute(const fetched_instruction& fetched) {
         log(run, fetched, false, a);
         if (has_b)
             log(run, fetched, false, b);
+        if (shape.reads_destination)
+            log(run, fetched, false, d);
         log(run, fetched, true, d);
     }
     plane_.stalls.busy(plane_.clock.now(), number(), stall::command);

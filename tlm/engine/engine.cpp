@@ -51,6 +51,7 @@ void engine::start(unsigned context, std::uint32_t program, std::uint32_t count)
     run_->count = count;
     run_->sequence = plane_.contexts[context].command().sequence;
     run_->step = plane_.contexts[context].command().step;
+    pc_ = 0;
     plane_.stalls.run(plane_.clock.now(), number_, context, signalled_semaphores(program, count));
     started_.notify(sc_core::SC_ZERO_TIME);
 }
@@ -63,8 +64,10 @@ void engine::abort() {
 void engine::cancel(engine_fault fault, std::uint32_t pc, std::uint32_t detail) {
     run_->cancelled = true;
     // Threads of this engine that wait in the middle of something find the run cancelled and drop what they hold.
-    fetched_more_.notify(sc_core::SC_ZERO_TIME);
-    landed_.notify(sc_core::SC_ZERO_TIME);
+    for (sc_core::sc_event* e : {&cancelled_, &fetched_more_, &landed_})
+        e->notify(sc_core::SC_ZERO_TIME);
+    for (requester* r : {&requester_, &fetch_requester_})
+        plane_.arbitration.withdraw(*r);
     if (waits_for_ >= 0)
         plane_.semaphore_changed[run_->context][static_cast<unsigned>(waits_for_)].notify(sc_core::SC_ZERO_TIME);
     on_cancel();
@@ -119,6 +122,7 @@ void engine::fetch_programs() {
         const std::uint32_t first = next_fetch_, count = std::min(plane_.config.sequencer.fetch_block, run->count - first);
         access.extension.tensor = {};
         access.extension.origin = origin(run, first);
+        access.extension.cancelled = &run->cancelled;
         access.set(tlm::TLM_READ_COMMAND, run->program + std::uint64_t{first} * spec::instruction_bytes, block.data(),
                    count * spec::instruction_bytes);
         const bool ok = access.transport(fetch);
@@ -177,6 +181,12 @@ void engine::wait_for_semaphore(unsigned semaphore, unsigned count) {
     plane_.stalls.busy(plane_.clock.now(), number_, stall::command);
 }
 
+void engine::pass_until(const run_handle& run, std::uint64_t cycle) {
+    while (!run->cancelled && plane_.clock.until(cycle) != sc_core::SC_ZERO_TIME)
+        wait(plane_.clock.until(cycle), cancelled_);
+    check(run);
+}
+
 void engine::finish(const run_handle& run, const fetched_instruction& i) {
     if (run->cancelled)
         return;
@@ -211,11 +221,11 @@ void engine::run_program() {
     const run_handle run = run_;
     fetched_instruction i;
     try {
+        pass_until(run, plane_.clock.now() + 1); // the control core starts engines at the end of a cycle
         for (pc_ = 0; pc_ < run->count; ++pc_) {
             i.pc = pc_; // also if it cannot be fetched
             i = next_instruction(pc_);
-            plane_.clock.wait_until(plane_.clock.now() + plane_.config.sequencer.issue_cycles);
-            check(run);
+            pass_until(run, plane_.clock.now() + plane_.config.sequencer.issue_cycles);
             const spec::instruction_header h = i.header();
             check_header(number_, h);
             wait_for_semaphore(h.wait0, h.wait0_count);
@@ -243,9 +253,7 @@ void engine::run_programs() {
         while (!run_)
             wait(started_);
         fetch_more_.notify(sc_core::SC_ZERO_TIME);
-        plane_.clock.wait_until(plane_.clock.now() + 1); // the control core starts engines at the end of a cycle
-        if (run_)
-            run_program();
+        run_program();
     }
 }
 

@@ -2,7 +2,8 @@
 // A sequencer: fetches an engine program from device DRAM, waits for semaphores, hands each instruction to the engine behind it and
 // reports the end. What all engines share; the engine itself says in execute() what an instruction does and how long it takes.
 //
-// Owes the control core exactly one engine_finished per start. abort() takes effect at once: nothing in flight is visible afterwards.
+// Owes the control core exactly one engine_finished per start. abort() takes effect at once: nothing in flight is visible afterwards, but
+// for writes that are on their way up the host link; and the engine is free: a program started in the next cycle runs as on an idle one.
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -68,6 +69,8 @@ protected:
     virtual void execute(const fetched_instruction& i) = 0;
     /// The program was aborted or has failed: wake whatever waits on its behalf.
     virtual void on_cancel() {}
+    /// Lets time pass for an instruction of `run`; throws cancelled_program, at once, if the run is aborted meanwhile.
+    void pass_until(const run_handle& run, std::uint64_t cycle);
 
     /// Writes and reads are done: signals. From any thread.
     void finish(const run_handle& run, const fetched_instruction& i);
@@ -110,7 +113,7 @@ private:
     std::uint32_t pc_ = 0;
     int waits_for_ = -1; ///< semaphore, or -1
     std::uint64_t waits_since_ = 0, instructions_ = 0;
-    sc_core::sc_event started_, fetch_more_, fetched_more_, landed_;
+    sc_core::sc_event started_, cancelled_, fetch_more_, fetched_more_, landed_;
 };
 
 } // namespace retrace

@@ -60,29 +60,32 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
         sc_core::wait(delay);
         delay = sc_core::SC_ZERO_TIME;
     }
+    auto* data = reinterpret_cast<std::byte*>(payload.get_data_ptr());
+    const auto cancelled = [extension] { return extension->cancelled && *extension->cancelled; };
     if (plane_.config.ideal_memories) {
         plane_.arbitration.acquire(*extension->who, [](std::uint64_t cycle) { return cycle + 1; });
     } else if (payload.is_write()) {
-        link_direction::slot slot{};
         plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) {
-            slot = up_.send(cycle, bytes);
-            return extension->posted ? slot.sent : slot.arrival;
-        });
-        if (extension->posted && !(extension->cancelled && *extension->cancelled)) {
-            payload.set_response_status(tlm::TLM_OK_RESPONSE);
-            const auto* data = reinterpret_cast<const std::byte*>(payload.get_data_ptr());
+            const link_direction::slot slot = up_.send(cycle, bytes);
+            if (!extension->posted)
+                return slot.arrival;
+            // From here on it is on its way, whatever becomes of the sender.
             posted_.push_back({slot.arrival, {runs, runs + count}, {data, data + bytes}});
             write_sent_.notify(sc_core::SC_ZERO_TIME);
+            return slot.sent;
+        });
+        if (extension->posted) {
+            payload.set_response_status(tlm::TLM_OK_RESPONSE);
             return;
         }
     } else {
         plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return up_.send(cycle, 0).arrival + host_latency_; });
-        plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return down_.send(cycle, bytes).arrival; });
+        if (!cancelled())
+            plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return down_.send(cycle, bytes).arrival; });
     }
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
-    if (extension->cancelled && *extension->cancelled)
+    if (cancelled())
         return;
-    auto* data = reinterpret_cast<std::byte*>(payload.get_data_ptr());
     if (payload.is_write()) {
         scatter(runs, count, data);
         return;

@@ -37,7 +37,6 @@ private:
 class device_dram : public memory_block {
 public:
     device_dram(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory);
-    const dram_timing& timing() const { return timing_; }
 
 private:
     std::uint64_t finish(std::uint64_t cycle, const byte_run* runs, std::size_t count) override;

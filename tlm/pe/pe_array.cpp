@@ -1,7 +1,5 @@
 #include "tlm/pe/pe_array.h"
 
-#include "tlm/core/numeric/formats_bulk.h"
-
 namespace retrace {
 
 using spec::engine_fault;
@@ -13,22 +11,13 @@ namespace {
 
 constexpr unsigned weight_requester = 20, operand_requester = 21; ///< after the engines' own numbers
 
-array_config array_config_of(const npu_config& c) {
-    array_config a;
-    a.rows = c.array.rows;
-    a.columns = c.array.columns;
-    a.fma_depth = c.array.fma_depth;
-    for (std::size_t f = 0; f < c.array.operand_cycles.size(); ++f)
-        a.operand_cycles[f] = c.array.operand_cycles[f];
-    return a;
-}
-
 } // namespace
 
 pe_array::pe_array(const sc_core::sc_module_name& name, backplane& plane, on_chip_memories memories, array_factory make_array,
                    finished_callback finished)
-    : engine(name, spec::engine_pe, plane, std::move(finished)), memories_(memories), shape_(array_config_of(plane.config)), timing_(shape_),
-      make_array_(std::move(make_array)), array_(make_array_(shape_)), weight_port_(weight_requester), operand_port_(operand_requester) {
+    : engine(name, spec::engine_pe, plane, std::move(finished)), memories_(memories), shape_(shape_of(plane.config.array)), timing_(shape_),
+      pauses_(plane.config.array.stress), make_array_(std::move(make_array)), array_(make_array_(shape_)), weight_port_(weight_requester),
+      operand_port_(operand_requester) {
     load_may_go_ |= swapped_;
     load_may_go_ |= drained_;
     stream_may_go_ |= loaded_;
@@ -69,6 +58,7 @@ void pe_array::recover(const run_handle& run) {
         check(run);
     }
     array_ = make_array_(shape_);
+    next_pause_ = 0; // the new array has heard of none
     loads_begun_ = loads_complete_ = swaps_ = 0;
     broken_ = false;
 }
@@ -77,6 +67,8 @@ void pe_array::execute(const fetched_instruction& fetched) {
     recover(current());
     operation op{current(), fetched, fetched.as<spec::matrix_instruction>(), {}, {}, {}};
     const spec::matrix_instruction& i = op.i;
+    if (i.reserved != 0)
+        throw engine_error{engine_fault::reserved_bits, i.reserved};
     if (i.source_format >= number_format_count || i.source_format == static_cast<unsigned>(number_format::int32))
         throw engine_error{engine_fault::bad_format, i.source_format};
     op.format = static_cast<number_format>(i.source_format);
@@ -120,12 +112,28 @@ std::uint64_t pe_array::acquire_burst(requester& port, const resolved_operand& o
     const std::uint64_t start = plane_.arbitration.acquire(port, [&](std::uint64_t cycle) {
         bank_schedule& banks = memories_.buffer.banks();
         const bank_range range = memories_.buffer.banks_of(operand);
-        const std::uint64_t at = banks.earliest(cycle, range);
-        banks.occupy(at, cycles, range);
+        const std::uint64_t at = pauses_.running(banks.earliest(cycle, range));
+        banks.occupy(at, end_of(at, cycles) - at, range);
         return at;
     });
     plane_.stalls.array_port_waits(start, -1);
     return start;
+}
+
+void pe_array::freeze_before(std::uint64_t end) {
+    if (!pauses_.enabled())
+        return;
+    const std::uint64_t now = plane_.clock.now();
+    for (next_pause_ = std::max(next_pause_, pauses_.slot_of(now));; ++next_pause_) {
+        const auto [start, count] = pauses_.in_slot(next_pause_);
+        if (start >= end)
+            return;
+        // Before now, and unknown to the array: nothing was under way.
+        if (start < now)
+            continue;
+        array_->freeze(start, count);
+        plane_.stalls.frozen(start, start + count);
+    }
 }
 
 matrix_view pe_array::view(const operation& op) const {
@@ -147,16 +155,18 @@ void pe_array::load_weights() {
         if (!op.run->cancelled) {
             std::uint64_t earliest = plane_.clock.now();
             if (swaps_ != 0)
-                earliest = std::max(earliest, serial ? array_free_ : timing_.earliest_reload(last_swap_, op.format));
+                earliest = std::max(earliest, serial ? array_free_ : pauses_.after(last_swap_, timing_.earliest_reload(0, op.format)));
             const std::uint64_t cycles = timing_.load_cycles(op.format);
             const std::uint64_t start = acquire_burst(weight_port_, op.a, earliest, cycles);
             if (!op.run->cancelled) {
                 memories_.buffer.memory().check(op.a.address, op.a.rows, op.a.row_bytes, op.a.pitch, op.a.tensor,
                                                 origin(op.run, op.fetched.pc));
                 ++loads_begun_;
+                const std::uint64_t complete = end_of(start, cycles);
+                freeze_before(complete);
                 array_->load_weights(start, view(op));
-                plane_.stalls.weights(start, start + cycles);
-                plane_.clock.wait_until(start + cycles);
+                plane_.stalls.weights(start, complete);
+                plane_.clock.wait_until(complete);
                 ++loads_complete_;
                 loaded_.notify(sc_core::SC_ZERO_TIME);
                 if (!op.run->cancelled && logs(op.run))
@@ -185,9 +195,11 @@ void pe_array::stream_rows() {
         bool streamed = false;
         if (!op.run->cancelled) {
             const std::uint64_t start = acquire_burst(operand_port_, op.a, std::max(plane_.clock.now(), next_stream_), cycles);
+            const std::uint64_t sums_end = end_of(start, timing_.last_stamp(0, op.format, op.i.rows) + 1);
             if (!op.run->cancelled) {
                 memories_.buffer.memory().check(op.a.address, op.a.rows, op.a.row_bytes, op.a.pitch, op.a.tensor,
                                                 origin(op.run, op.fetched.pc));
+                freeze_before(sums_end);
                 try {
                     array_->stream(start, view(op), swap);
                     streamed = true;
@@ -201,12 +213,12 @@ void pe_array::stream_rows() {
                     last_swap_ = start;
                     swapped_.notify(sc_core::SC_ZERO_TIME);
                 }
-                next_stream_ = start + cycles;
+                next_stream_ = end_of(start, cycles);
                 flight f;
                 static_cast<operation&>(f) = op;
-                f.end = timing_.last_stamp(start, op.format, op.i.rows) + 1;
+                f.end = sums_end;
                 array_free_ = f.end;
-                plane_.stalls.rows(start, next_stream_, timing_.stamp(start, op.format, 0, 0), f.end);
+                plane_.stalls.rows(start, next_stream_, pauses_.after(start, timing_.stamp(0, op.format, 0, 0)), f.end);
                 flights_.push_back(std::move(f));
                 flight_pushed_.notify(sc_core::SC_ZERO_TIME);
                 plane_.clock.wait_until(next_stream_);
@@ -257,7 +269,7 @@ void pe_array::land(const flight& f) {
         const std::span<const std::uint32_t> sums(sums_.bits.data() + b * words, words);
         if (accumulate) {
             auto* accumulator = reinterpret_cast<std::uint32_t*>(psum.data() + address);
-            accumulate_row({accumulator, words}, sums, integer);
+            array_->accumulate({accumulator, words}, sums, integer);
             psum.claim(address, words * 4, f.d.tensor, where);
         } else {
             psum.write(address, reinterpret_cast<const std::byte*>(sums.data()), words * 4, f.d.tensor, where);
@@ -268,6 +280,8 @@ void pe_array::land(const flight& f) {
         log(f.run, f.fetched, false, f.a);
         resolved_operand d = f.d;
         d.row_bytes = row_bytes;
+        if (accumulate)
+            log(f.run, f.fetched, false, d);
         log(f.run, f.fetched, true, d);
     }
     finish(f.run, f.fetched);

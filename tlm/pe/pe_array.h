@@ -2,11 +2,14 @@
 // The PE array's engine: its sequencer issues `load_weights` and `matmul` in order to two ports that work side by side: the weight port
 // fills the shadow registers for the next tile while the operand port still streams this one; column sums land in PSUM as they leave.
 // Bits and stamps come from the array behind array_interface; when a load or a stream may begin follows array_timing. Each operand is one
-// burst on its state-buffer banks. Not modelled: partial bursts; a stream once granted is never stalled.
+// burst on its state-buffer banks. Not modelled: partial bursts; a stream once granted is never stalled, unless `array.stress` asks for
+// random stalls: then nothing starts in a stalled cycle, every cycle of the closed forms behind a stall moves by its length, and a burst
+// keeps its banks through it.
 #include <deque>
 #include <memory>
 
 #include "tlm/core/array/array_interface.h"
+#include "tlm/core/array/array_stalls.h"
 #include "tlm/core/array/array_timing.h"
 #include "tlm/elementwise/elementwise_engine.h"
 
@@ -43,13 +46,20 @@ private:
     void land_sums();
     void land(const flight& f);
     void hand_over(std::deque<operation>& queue, sc_core::sc_event& pushed, operation operation);
-    /// The burst of `operand` on its banks, from the first cycle >= earliest at which they are free; resumes then.
+    /// The burst of `operand` on its banks for `cycles` cycles of the array, from the first cycle >= earliest at which they are free and
+    /// the array runs; resumes then.
     std::uint64_t acquire_burst(requester& port, const resolved_operand& operand, std::uint64_t earliest, std::uint64_t cycles);
+    /// First cycle after `cycles` cycles of the array from `start` on.
+    std::uint64_t end_of(std::uint64_t start, std::uint64_t cycles) const { return pauses_.after(start, cycles - 1) + 1; }
+    /// Tells the array of the injected stalls that begin from now on and before `end`: all that what ends then can meet.
+    void freeze_before(std::uint64_t end);
     matrix_view view(const operation& op) const;
 
     on_chip_memories memories_;
     array_config shape_;
     array_timing timing_;
+    array_stalls pauses_;
+    std::uint64_t next_pause_ = 0; ///< the slot of the first one that the array has not been told of
     array_factory make_array_;
     std::unique_ptr<array_interface> array_;
     requester weight_port_, operand_port_;

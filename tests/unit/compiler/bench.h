@@ -1,16 +1,29 @@
 #pragma once
 // Runs single kernels on the interpreter: places tensors, builds the command, reads results back. And the
 // scalar reference.
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <random>
 
 #include <gtest/gtest.h>
 
+#include "host/arithmetic.h"
 #include "host/compiler/gemm.h"
-#include "tests/unit/compiler/interpreter.h"
+#include "sim/cosim/interpreter.h"
+#include "sim/cosim/reference_numbers.h"
 
 namespace retrace::compiler::testing {
+
+using cosim::interpreter;
+
+inline float bf16_value(std::uint16_t bits) {
+    return std::bit_cast<float>(cosim::widen(spec::number_format::bf16, bits));
+}
+inline std::uint16_t bf16_bits(float value) {
+    return static_cast<std::uint16_t>(
+        cosim::narrow(spec::number_format::bf16, std::bit_cast<std::uint32_t>(value)));
+}
 
 inline device_capabilities test_device(unsigned rows, unsigned columns, unsigned queues = 4) {
     device_capabilities d;

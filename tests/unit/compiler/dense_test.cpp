@@ -182,6 +182,22 @@ TEST(backward, shrinking_buffers_stay_exact_until_a_clear_refusal) {
     EXPECT_GT(runs, 6u);
 }
 
+TEST(backward, batches_beyond_what_an_instruction_counts_are_summed_in_several) {
+    device_capabilities device = test_device(8, 4);
+    device.psum_rows = 512;
+    device.state_buffer_bytes = 4 << 20;
+    device.dram_bytes = 16 << 20;
+    device.regions.back().base = 3 << 20; // behind the tensors
+    ASSERT_NO_FATAL_FAILURE(
+        run_backward({65536, 1, 2, number_format::bf16, true, true, true, 0, 0, 0}, device, 6));
+    device_capabilities large; // as preset large
+    large.rows = large.columns = 128;
+    large.psum_rows = 512;
+    large.state_buffer_bytes = 24u << 20;
+    const backward_shape s{65536, 64, 10, number_format::bf16, true, true, true, 128, 20, 128};
+    ASSERT_NO_FATAL_FAILURE(expect_sound(compile_backward(s, large, whole_state_buffer(large))));
+}
+
 TEST(backward, one_psum_bank_shares_it_behind_a_barrier) {
     std::mt19937_64 random(5);
     for (unsigned queues = 1; queues <= 4; ++queues) {

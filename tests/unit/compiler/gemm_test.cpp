@@ -135,6 +135,13 @@ TEST(gemm, empty_shapes_are_refused) {
         std::invalid_argument);
 }
 
+TEST(gemm, formats_that_the_array_does_not_take_or_give_are_refused) {
+    const device_capabilities device = test_device(4, 4);
+    for (const auto& [source, result] : {std::pair{number_format::int32, number_format::int32},
+                                         std::pair{number_format::bf16, number_format::int32}})
+        EXPECT_THROW(compile_gemm({4, 4, 4, source, result}, device, {0, 4096}), std::invalid_argument);
+}
+
 TEST(gemm, large_products_compile_to_short_programs_that_hide_weight_loads) {
     device_capabilities device;
     device.regions = {{spec::region_kind::programs, 0, 4u << 20}};

@@ -69,6 +69,19 @@ TEST(loss, matches_the_scalar_definition_for_all_block_sizes_and_queues) {
                 }
 }
 
+TEST(loss, more_classes_than_an_instruction_counts_are_unsupported) {
+    try {
+        compile_loss({8, 65536, number_format::bf16, 131072, 131072}, test_device(8, 8), {0, 1u << 30});
+        FAIL() << "65536 classes were accepted";
+    } catch (const capacity_error& error) {
+        FAIL() << "no memory would help: " << error.what();
+    } catch (const std::runtime_error& error) {
+        EXPECT_NE(std::string(error.what()).find("unsupported"), std::string::npos) << error.what();
+    }
+    EXPECT_NO_THROW(
+        compile_loss({8, 65535, number_format::bf16, 131070, 131070}, test_device(8, 8), {0, 1u << 30}));
+}
+
 TEST(loss, too_little_state_buffer_is_refused) {
     EXPECT_THROW(compile_loss({8, 10, number_format::bf16, 20, 20}, test_device(8, 8), {0, 256}),
                  capacity_error);

@@ -96,6 +96,17 @@ TEST(check, finds_what_is_wrong) {
         make_reduce_rows({}, {}, spec::vector_operation::add, 4, 4, {2, 2, 0, 0, 16}, {0, 0, 0, 64, 4}));
     EXPECT_TRUE(mentions(check(std::vector{vector({outside})}, slots), "only the working buffers"));
     EXPECT_TRUE(mentions(check(std::vector{dma({}), dma({})}, slots), "two programs"));
+    // A bias counts in its own format: 40 elements of bf16 end at byte 256, of fp32 behind it.
+    const auto biased = [](spec::number_format bias) {
+        return engine_program{
+            static_cast<unsigned>(spec::engine_activation),
+            {encode(make_activate_bias({}, {spec::number_format::bf16, spec::number_format::bf16, bias},
+                                       spec::activation_function::identity, 1, 40, {0, 2, 0, 0, 80},
+                                       {0, 2, 0, 176, 80}, {0, 2, 0, 80, 80}))}};
+    };
+    EXPECT_TRUE(check(std::vector{biased(spec::number_format::bf16)}, slots).empty());
+    EXPECT_TRUE(
+        mentions(check(std::vector{biased(spec::number_format::fp32)}, slots), "bias ends at byte 336"));
 }
 
 TEST(kernel_builder, refuses_orders_that_could_deadlock) {

@@ -16,6 +16,8 @@ TEST(transfer, moves_rows_with_pitches_both_ways_and_weights_with_their_bias) {
         kernel_bench bench(device, queues);
         const auto command = [&](const compiled_kernel& kernel, const std::vector<spec::operand>& operands) {
             expect_sound(kernel);
+            for (const slot_limit& slot : limits_of(kernel))
+                EXPECT_FALSE(slot.working_buffer);
             spec::command c = bench.command(kernel, {});
             EXPECT_EQ(c.work_bytes, 0u);
             std::copy(operands.begin(), operands.end(), c.operands);

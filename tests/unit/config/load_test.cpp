@@ -1,5 +1,6 @@
 #include "tests/unit/config/config_samples.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -215,6 +216,26 @@ TEST(parse_config, checks_the_network_against_loss_and_data) {
         "f.yaml:6: network.layers: 0 entries; 1 to 1024 are possible");
 }
 
+TEST(parse_config, lays_programs_where_the_mover_reaches_them) {
+    const auto kinds = [](const std::string& activations) {
+        std::vector<spec::region_kind> order;
+        const run_config c = parsed(
+            sample, {"npu.device_dram.capacity=3GiB", "npu.device_dram.regions.activations=" + activations});
+        for (const dram_region& r : c.npu.device_dram.regions)
+            order.push_back(r.kind);
+        EXPECT_EQ(parsed(to_yaml(c), {}).npu.device_dram.regions[0].kind, order[0]);
+        return order;
+    };
+    using enum spec::region_kind;
+    EXPECT_EQ(kinds("1014MiB"), (std::vector{activations, gradients, weights, programs})); // ends at 1 GiB
+    EXPECT_EQ(kinds("1015MiB"), (std::vector{programs, activations, gradients, weights}));
+    EXPECT_EQ(kinds("2GiB"), (std::vector{programs, activations, gradients, weights}));
+    EXPECT_EQ(
+        fault(with("preset: tiny", "device_dram: {capacity: 3GiB, regions: {programs: 1025MiB}}")),
+        "f.yaml:3: npu.device_dram.regions.programs: 1025MiB; the control core loads programs into the first "
+        "1GiB only");
+}
+
 TEST(parse_config, checks_the_shape_of_the_processor) {
     EXPECT_EQ(fault(with("preset: tiny", "array: {rows: 12}")),
               "f.yaml:3: npu.state_buffer.capacity: 2MiB is not a multiple of 16 banks * 48 bytes (4 bytes "
@@ -264,11 +285,9 @@ TEST(parse_config, checks_the_batch_against_the_training_rows) {
 class load_config_files : public testing::Test {
 protected:
     void SetUp() override {
-        folder_ =
-            std::filesystem::temp_directory_path() /
-            ("retrace config " + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
-        std::filesystem::remove_all(folder_);
-        std::filesystem::create_directories(folder_);
+        std::string name = (std::filesystem::temp_directory_path() / "retrace config XXXXXX").string();
+        ASSERT_NE(mkdtemp(name.data()), nullptr);
+        folder_ = name;
         std::ofstream(file()) << sample;
     }
     void TearDown() override { std::filesystem::remove_all(folder_); }

@@ -297,6 +297,46 @@ TEST_F(control_registers, refuse_mistakes_of_the_firmware) {
     }
 }
 
+TEST_F(control_registers, refuse_to_end_a_context_in_which_an_engine_runs) {
+    boot();
+    cw(control::context_begin, spec::tcm_base);
+    cw(control::context_select, 1);
+    cw(control::context_begin, spec::tcm_base);
+    const std::uint32_t at = 2 * control::engine_program_stride;
+    ASSERT_EQ(cw(control::engine_start + at, 1), register_status::ok);
+    EXPECT_EQ(cw(control::context_end, 0), register_status::refused);
+    cw(control::context_select, 0);
+    EXPECT_EQ(cw(control::context_end, 0), register_status::ok); // the other one's
+    block.engine_finished(2, spec::engine_fault::none, 0, 0);
+    cw(control::context_select, 1);
+    EXPECT_EQ(cw(control::context_end, 0), register_status::ok);
+}
+
+TEST_F(control_registers, count_the_completions_that_the_host_is_owed) {
+    boot(8, 8);
+    EXPECT_EQ(block.commands_owed(), 0u);
+    hw(host::sq_doorbell, 3);
+    hw(host::sq_doorbell, 2); // refused
+    EXPECT_EQ(block.commands_owed(), 3u);
+    const auto move = [&](std::uint32_t low, std::uint32_t control_word, bool ok) {
+        cw(control::mover_host_low, low), cw(control::mover_host_high, 1);
+        ASSERT_EQ(cw(control::mover_control, control_word), register_status::ok);
+        block.mover_finished(ok);
+    };
+    const std::uint32_t up = control::mover_control_to_host_mask;
+    move(0x20000 + 32, 64, true);          // reads the ring
+    move(0x20000 + 8 * 32, up | 64, true); // writes behind it
+    move(0x20000 + 32, up | 64, false);    // fails
+    EXPECT_EQ(block.commands_owed(), 3u);
+    move(0x20000 + 32, up | 64, true);
+    EXPECT_EQ(block.commands_owed(), 1u);
+    move(0x20000, up | 96, true); // more than it owes
+    EXPECT_EQ(block.commands_owed(), 0u);
+    hw(host::sq_doorbell, 6);
+    hw(host::control, 0);
+    EXPECT_EQ(block.commands_owed(), 0u);
+}
+
 TEST_F(control_registers, refuse_a_context_whose_working_set_lies_outside_its_memory) {
     boot();
     const auto begin = [&](auto change) {

@@ -54,6 +54,20 @@ TEST_F(firmware, a_nop_completes_after_its_waits_and_passes_through_a_context) {
     EXPECT_GE(device.run_of(2)->begin, device.run_of(1)->end);
 }
 
+TEST_F(firmware, a_nop_passes_another_one_that_still_waits) {
+    device.script = [](const engine_run&) { return engine_outcome{50'000}; };
+    host.put(host.command(1));
+    auto waiting = host.command(0);
+    waiting.wait[0] = 1;
+    host.put(waiting), host.submit(host.command(0));
+    std::vector<std::uint32_t> order;
+    for (const auto& c : host.collect(3)) {
+        EXPECT_EQ(status_of(c), status::ok);
+        order.push_back(c.sequence);
+    }
+    EXPECT_EQ(order, (std::vector<std::uint32_t>{3, 1, 2}));
+}
+
 TEST_F(firmware, commands_on_different_engines_run_together_and_complete_as_they_finish) {
     device.script = [](const engine_run& run) {
         return engine_outcome{run.command.sequence == 1 ? 20'000u : 100u};

@@ -400,7 +400,13 @@ TEST(elementwise, what_the_engines_do_not_have_is_refused) {
     EXPECT_EQ(fault(with(good, [](auto& i) { i.result_format = 6; })), engine_fault::bad_format);
     EXPECT_EQ(fault(with(good, [](auto& i) { i.result_format = 5; })), engine_fault::bad_format);
     EXPECT_EQ(fault(with(good, [](auto& i) { i.function = 7; })), engine_fault::bad_shape);
-    EXPECT_EQ(fault(with(good, [](auto& i) { i.broadcast = 3; })), engine_fault::bad_shape);
+    try {
+        shape_of(with(good, [](auto& i) { i.broadcast = 9; }));
+        ADD_FAILURE() << "taken";
+    } catch (const engine_error& e) {
+        EXPECT_EQ(e.fault, engine_fault::bad_shape);
+        EXPECT_EQ(e.detail, 9u);
+    }
     EXPECT_EQ(fault(with(good, [](auto& i) { i.reserved = 1; })), engine_fault::reserved_bits);
     EXPECT_EQ(fault(with(good, [](auto& i) { i.opcode = 0x11; })), engine_fault::illegal_opcode);
     const auto rows = instruction(opcode::reduce_rows, format::bf16, format::fp32, 2, 3);

@@ -1,4 +1,5 @@
 // The SQLite sink: what goes in can be asked for, and the same events make the same file.
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -6,6 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 
 #include "sim/log/sqlite_log.h"
 
@@ -171,14 +173,27 @@ TEST_F(event_log, the_same_events_make_the_same_file) {
     EXPECT_EQ(ask(path("a.sqlite"), "PRAGMA integrity_check"), std::vector<std::string>{"ok"});
 }
 
-TEST_F(event_log, can_be_read_while_open_after_a_flush) {
+TEST_F(event_log, a_closed_log_is_whole_and_indexed_while_the_object_still_lives) {
     sqlite_log log(path(), {1});
     fill(log, 3);
-    log.flush();
+    log.close();
     EXPECT_EQ(ask(path(), "SELECT count(*) FROM command"), std::vector<std::string>{"3"});
-    fill(log, 5); // sequences 1..3 are known already
-    log.flush();
-    EXPECT_EQ(ask(path(), "SELECT count(*) FROM command"), std::vector<std::string>{"5"});
+    EXPECT_EQ(ask(path(), "SELECT count(*) FROM sqlite_master WHERE type='index' AND name='access_key'"), std::vector<std::string>{"1"});
+    log.close(); // once is enough
+}
+
+TEST_F(event_log, closing_says_so_when_the_log_cannot_be_written_whole) {
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    sqlite_log log(path(), {1});
+    fill(log, 3000);
+    rlimit small = before;
+    small.rlim_cur = 16384;
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    EXPECT_THROW(log.close(), log_error);
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
 }
 
 TEST_F(event_log, what_cannot_be_created_is_a_log_error_that_names_the_file) {

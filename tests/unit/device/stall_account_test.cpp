@@ -104,6 +104,50 @@ TEST(stall_account, signals_of_another_context_do_not_help) {
     EXPECT_EQ(a.of(stall::semaphore), 20u);
 }
 
+TEST(stall_account, a_copy_in_flight_is_its_queues_work_while_the_sequencer_waits_already) {
+    stall_account a(5);
+    a.begin(0);
+    a.run(0, pe, 0, 0);
+    a.run(0, dma, 0, 1u << 3);
+    a.waiting(0, pe, 3);
+    a.transfer(0, dma, stall::dram, +1);
+    a.waiting(0, dma, 9); // for what nobody signals
+    a.until(40);
+    a.transfer(40, dma, stall::dram, -1);
+    a.until(50);
+    EXPECT_EQ(a.of(stall::dram), 40u);
+    EXPECT_EQ(a.of(stall::semaphore), 10u);
+}
+
+TEST(stall_account, a_tangle_of_waits_is_looked_through_once) {
+    constexpr unsigned engines = spec::max_engines;
+    stall_account a(engines);
+    a.begin(0);
+    for (unsigned e = 0; e < engines; ++e) {
+        a.run(0, e, 0, 1u << 3); // everybody signals what everybody waits for
+        a.waiting(0, e, 3);
+    }
+    a.until(10); // as many paths as orders of 18 engines
+    EXPECT_EQ(a.of(stall::semaphore), 10u);
+    a.busy(10, engines - 1, stall::vector);
+    a.until(15);
+    EXPECT_EQ(a.of(stall::vector), 5u);
+}
+
+TEST(stall_account, a_span_that_begins_anew_counts_the_tiles_at_work) {
+    stall_account a(5);
+    a.begin(0);
+    a.weights(0, 8);
+    a.rows(8, 18, 15, 26);
+    a.restart(20);
+    a.weights(22, 30);
+    a.until(40);
+    EXPECT_EQ(a.total(), 20u);
+    EXPECT_EQ(a.array_cycles(), 10u); // 20 .. 29
+    a.restart(100);
+    EXPECT_EQ(a.array_cycles(), 0u);
+}
+
 TEST(stall_account, the_link_is_further_down_the_chain_than_dram) {
     stall_account a(5);
     a.begin(0);

@@ -65,6 +65,25 @@ TEST(range_allocator, refuses_mistakes_of_the_caller) {
     EXPECT_EQ(range.allocate(~std::uint64_t{0}).error(), driver_error::out_of_memory);
 }
 
+TEST(range_allocator, reserves_exactly_what_was_asked_for) {
+    range_allocator range("r", 1000, 1000);
+    EXPECT_EQ(range.reserve(1200, 300, 7)->address, 1200u);
+    EXPECT_EQ(range.used(), 300u);
+    EXPECT_EQ(range.allocate(300, 1)->address, 1500u); // the piece below is too small
+    EXPECT_EQ(range.reserve(1000, 200)->bytes, 200u);
+    EXPECT_EQ(range.reserve(1800, 200)->bytes, 200u);
+    EXPECT_EQ(range.largest_free(), 0u);
+    for (const auto& [address, bytes] : {std::pair{1100u, 50u}, std::pair{1199u, 2u}, std::pair{999u, 2u},
+                                         std::pair{1999u, 2u}, std::pair{2000u, 1u}, std::pair{1000u, ~0u}}) {
+        EXPECT_EQ(range.reserve(address, bytes).error(), driver_error::out_of_memory) << address;
+    }
+    EXPECT_EQ(range.reserve(1000, 0).error(), driver_error::bad_argument);
+    range.free(1200).value();
+    EXPECT_EQ(range.reserve(1200, 301).error(), driver_error::out_of_memory);
+    EXPECT_TRUE(range.reserve(1201, 299));
+    EXPECT_EQ(range.largest_free(), 1u);
+}
+
 TEST(range_allocator, keeps_its_books_under_random_use) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         std::mt19937_64 random(seed);
@@ -106,13 +125,15 @@ TEST(range_allocator, keeps_its_books_under_random_use) {
 }
 
 TEST(device_allocator, keeps_regions_apart) {
-    compiler::device_capabilities c;
+    device_capabilities c;
     c.regions = {{spec::region_kind::activations, 0, 1024}, {spec::region_kind::programs, 1024, 512}};
     device_allocator memory(c);
     EXPECT_EQ(memory.allocate(spec::region_kind::programs, 512)->address, 1024u);
     EXPECT_EQ(memory.allocate(spec::region_kind::programs, 1).error(), driver_error::out_of_memory);
     EXPECT_EQ(memory.allocate(spec::region_kind::gradients, 1).error(), driver_error::bad_argument);
-    EXPECT_EQ(memory.allocate(spec::region_kind::activations, 1024)->address, 0u);
+    EXPECT_EQ(memory.reserve(spec::region_kind::activations, 512, 513).error(), driver_error::out_of_memory);
+    EXPECT_EQ(memory.reserve(spec::region_kind::gradients, 0, 1).error(), driver_error::bad_argument);
+    EXPECT_EQ(memory.reserve(spec::region_kind::activations, 0, 1024)->address, 0u);
     EXPECT_TRUE(memory.free(1024));
     EXPECT_EQ(memory.free(2000).error(), driver_error::bad_argument);
     EXPECT_EQ(memory.region(spec::region_kind::activations)->used(), 1024u);

@@ -1,6 +1,8 @@
 // Everything that goes wrong comes back as a typed error with a text that says what.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "tests/unit/driver/test_bench.h"
 
 namespace retrace {
@@ -38,6 +40,29 @@ TEST_F(open_failure, no_firmware_or_too_much) {
     EXPECT_EQ(error(), driver_error::bad_firmware);
     image.resize(65537);
     EXPECT_EQ(error(), driver_error::bad_firmware);
+}
+
+TEST(control_core_memory, is_enough_down_to_what_the_image_tells_and_otherwise_refused) {
+    npu_config config = test_config();
+    std::uint32_t needed = 0;
+    std::memcpy(&needed, control_firmware().data() + spec::firmware_memory_offset, sizeof needed);
+    EXPECT_GT(needed, control_firmware().size() + 2048); // with cleared memory and stack
+    config.control_core.memory_bytes = needed;
+    {
+        test_bench bench(1, {}, config); // to the last byte
+        for (int i = 0; i < 100; ++i) {
+            bench.driver->launch(bench.command({0, 1, 2})).value();
+        }
+        EXPECT_TRUE(bench.driver->wait_all());
+    }
+    config.control_core.memory_bytes -= 4;
+    test_device machine(1, config);
+    test_port door(machine);
+    const auto refused = device::open(door, control_firmware());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), driver_error::bad_firmware);
+    EXPECT_NE(refused.failure().text.find("needs " + std::to_string(needed) + " bytes"), std::string::npos)
+        << refused.failure().text;
 }
 
 TEST_F(open_failure, firmware_that_never_becomes_ready) {
@@ -86,6 +111,20 @@ TEST(command_errors, say_which_command_and_why) {
     EXPECT_TRUE(bench.driver->wait(bench.driver->launch(bench.command()).value()));
 }
 
+TEST(command_errors, wait_all_tells_the_failed_command_and_the_time_out_behind_it) {
+    test_bench bench;
+    bench.machine.script = [](const engine_run&) { return engine_outcome{std::uint64_t{1} << 60}; };
+    auto bad = bench.command();
+    bad.phase = 99;
+    bench.driver->launch(bad).value();
+    bench.driver->launch(bench.command()).value();
+    const auto done = bench.driver->wait_all(50'000);
+    ASSERT_EQ(done.error(), driver_error::command_failed);
+    EXPECT_EQ(done.failure().completion->sequence, 1u);
+    EXPECT_NE(done.failure().text.find("; then: command 2 did not complete"), std::string::npos)
+        << done.failure().text;
+}
+
 TEST(command_errors, a_hanging_engine_is_a_timeout_and_a_reset_helps) {
     device_options options;
     options.submission_entries = 4;
@@ -110,7 +149,25 @@ TEST(command_errors, a_hanging_engine_is_a_timeout_and_a_reset_helps) {
     const auto fresh = bench.driver->launch(bench.command()).value();
     EXPECT_EQ(fresh.sequence, handle.sequence);
     EXPECT_EQ(bench.driver->wait(handle).error(), driver_error::unknown_command); // same number, other life
+    EXPECT_EQ(bench.driver->completed(handle).error(), driver_error::unknown_command);
     EXPECT_TRUE(bench.driver->wait(fresh));
+}
+
+TEST(device_errors, a_reset_while_a_completion_is_on_its_way_starts_with_empty_rings) {
+    // From before the command is fetched to after its completion has been seen.
+    for (std::uint64_t delay = 0; delay < 6000; delay += 40) {
+        test_bench bench(delay + 1);
+        bench.door.latency_low = bench.door.latency_high = 1500; // the order to stop takes its time
+        bench.machine.script = [](const engine_run&) { return engine_outcome{500}; };
+        bench.driver->launch(bench.command()).value();
+        bench.machine.run_until(bench.machine.now() + delay);
+        ASSERT_TRUE(bench.driver->reset());
+        bench.machine.script = [](const engine_run&) { return engine_outcome{20'000}; };
+        const auto fresh = bench.driver->launch(bench.command()).value();
+        const auto done = bench.driver->wait(fresh, 1'000'000);
+        ASSERT_TRUE(done) << delay << ": " << done.failure().text;
+        EXPECT_GE(done->end_cycle_low, static_cast<std::uint32_t>(done->start_cycle) + 20'000) << delay;
+    }
 }
 
 TEST(device_errors, a_firmware_trap_is_told_to_a_waiting_host_and_stays_until_reset) {
@@ -128,6 +185,20 @@ TEST(device_errors, a_firmware_trap_is_told_to_a_waiting_host_and_stays_until_re
     EXPECT_EQ(bench.driver->launch(bench.command()).error(), driver_error::firmware_trap);
     EXPECT_EQ(bench.driver->wait_all().error(), driver_error::firmware_trap);
     bench.machine.script = [](const engine_run&) { return engine_outcome{10}; };
+    ASSERT_TRUE(bench.driver->reset());
+    EXPECT_TRUE(bench.driver->wait(bench.driver->launch(bench.command()).value()));
+}
+
+TEST(device_errors, lost_completions_stay_an_error_until_reset) {
+    test_bench bench;
+    bench.door.write_register(regs::cq_base_high, 7); // nothing is there; the first doorbell takes it over
+    const auto handle = bench.driver->launch(bench.command()).value();
+    const auto waited = bench.driver->wait(handle, 1'000'000);
+    ASSERT_EQ(waited.error(), driver_error::ring_error);
+    EXPECT_EQ(waited.failure().text,
+              "the device could not write 1 completions to its ring; it needs a reset");
+    EXPECT_EQ(bench.driver->launch(bench.command()).error(), driver_error::ring_error);
+    EXPECT_EQ(bench.driver->wait_all().error(), driver_error::ring_error);
     ASSERT_TRUE(bench.driver->reset());
     EXPECT_TRUE(bench.driver->wait(bench.driver->launch(bench.command()).value()));
 }

@@ -73,6 +73,29 @@ TEST(device, waits_for_commands_in_any_order_and_tells_which_are_done) {
     ASSERT_TRUE(bench.driver->wait(slow));
 }
 
+TEST(device, asking_again_and_again_comes_to_an_end) {
+    test_bench bench;
+    bench.machine.script = [](const engine_run&) { return engine_outcome{30'000}; };
+    const auto handle = bench.driver->launch(bench.command()).value();
+    for (int i = 0; i < 10'000 && !bench.driver->completed(handle).value(); ++i) {
+    }
+    EXPECT_TRUE(bench.driver->completed(handle).value());
+    EXPECT_TRUE(bench.driver->completed(handle).value()); // until it is waited for
+    ASSERT_TRUE(bench.driver->wait(handle));
+    EXPECT_EQ(bench.driver->completed(handle).error(), driver_error::unknown_command);
+}
+
+TEST(device, allocates_no_host_memory_that_the_device_cannot_reach) {
+    test_device machine;
+    test_port door(machine);
+    door.on_read = [](std::uint32_t offset, std::uint32_t& value) {
+        value = offset == spec::host_block::host_bytes ? 128u << 10 : value;
+    };
+    const auto driver = device::open(door, control_firmware()).value();
+    EXPECT_EQ(driver->host().range().capacity(), 128u << 10);
+    EXPECT_EQ(driver->host().allocate(128u << 10).error(), driver_error::out_of_memory);
+}
+
 TEST(device, holds_back_when_the_ring_is_full_and_goes_around_many_times) {
     device_options options;
     options.submission_entries = 4, options.completion_entries = 2;
@@ -178,6 +201,14 @@ TEST(device, loads_programs_of_any_size) {
     EXPECT_EQ(bench.driver->host().range().used(), free_before);
     const auto outside = bench.driver->load_programs(region.base + region.bytes - 64, program);
     EXPECT_EQ(outside.error(), driver_error::command_failed);
+    EXPECT_EQ(bench.driver->host().range().used(), free_before);
+    // A copy that takes longer than the caller waits: its bytes stay until it has ended, or the device has.
+    EXPECT_EQ(bench.driver->load_programs(place.address, program, 1).error(), driver_error::timeout);
+    EXPECT_GT(bench.driver->host().range().used(), free_before);
+    EXPECT_TRUE(bench.driver->wait_all());
+    EXPECT_EQ(bench.driver->host().range().used(), free_before);
+    EXPECT_EQ(bench.driver->load_programs(place.address, program, 1).error(), driver_error::timeout);
+    ASSERT_TRUE(bench.driver->reset());
     EXPECT_EQ(bench.driver->host().range().used(), free_before);
     EXPECT_EQ(bench.driver->load_programs(region.base, std::vector<std::byte>(1 << 20)).error(),
               driver_error::out_of_memory);

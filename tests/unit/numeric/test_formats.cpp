@@ -226,24 +226,5 @@ TEST(formats, stochastic_narrowing_keeps_what_is_representable_whatever_the_word
     }
 }
 
-TEST(formats, int32_scales_rounds_to_nearest_even_and_saturates) {
-    EXPECT_EQ(scale_int32_to_int8(5, 0.5f), 2);
-    EXPECT_EQ(scale_int32_to_int8(7, 0.5f), 4);
-    EXPECT_EQ(scale_int32_to_int8(-5, 0.5f), -2);
-    EXPECT_EQ(scale_int32_to_int8(1000, 1.0f), 127);
-    EXPECT_EQ(scale_int32_to_int8(-1000, 1.0f), -128);
-    EXPECT_EQ(scale_int32_to_int8(std::numeric_limits<std::int32_t>::min(), 1e30f), -128);
-    EXPECT_EQ(scale_int32_to_int8(3, std::nanf("")), 0);
-    EXPECT_EQ(scale_int32_to_int8(0, std::numeric_limits<float>::infinity()), 0);
-    std::mt19937 engine(11);
-    for (int i = 0; i < 300000; ++i) {
-        const auto value = static_cast<std::int32_t>(engine()) >> (engine() % 32);
-        const float scale = std::ldexp(static_cast<float>(engine() % 4096), -static_cast<int>(engine() % 40));
-        const float product = static_cast<float>(value) * scale;
-        const double expected = std::clamp(std::nearbyint(static_cast<double>(product)), -128.0, 127.0);
-        ASSERT_EQ(scale_int32_to_int8(value, scale), static_cast<int>(expected)) << value << " * " << scale;
-    }
-}
-
 } // namespace
 } // namespace retrace

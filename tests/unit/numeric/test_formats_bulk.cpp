@@ -121,18 +121,6 @@ TEST(formats_bulk, narrowing_rows_equals_single_elements_on_every_target) {
     });
 }
 
-TEST(formats_bulk, scaling_rows_equals_single_elements_on_every_target) {
-    const auto bits = mixed_patterns(4099, 9);
-    std::vector<std::int32_t> source(bits.begin(), bits.end());
-    test::for_every_target([&](std::int64_t target) {
-        std::vector<std::int8_t> out(source.size());
-        scale_row_int32_to_int8(source, 0x1.3p-20f, out.data());
-        for (std::size_t i = 0; i < source.size(); ++i) {
-            ASSERT_EQ(out[i], scale_int32_to_int8(source[i], 0x1.3p-20f)) << target;
-        }
-    });
-}
-
 TEST(formats_bulk, accumulating_adds_once_with_canonical_nan_or_wraps) {
     const auto a = mixed_patterns(5003, 21);
     const auto b = mixed_patterns(5003, 22);

@@ -11,7 +11,6 @@ namespace retrace {
 namespace {
 
 using namespace testing;
-using compiler::capacity_error;
 
 const std::vector<std::size_t> six{12, 20, 33, 17, 24, 9, 5};
 const std::vector<std::size_t> twelve{10, 16, 9, 16, 24, 8, 17, 16, 16, 12, 20, 11, 4};
@@ -108,7 +107,7 @@ TEST(plan, gradients_match_the_golden_vectors) {
             shape.schedule = {schedule_kind::recompute, 1};
             const network net = dense_chain(widths);
             shape.range = whole_network(net);
-            compiler::device_capabilities device = training_device();
+            device_capabilities device = training_device();
             device.state_buffer_bytes = 256 << 10;
             training_bench bench(make_plan(net, shape, device), 5);
             const auto matrix = [&](const std::string& tensor) {
@@ -270,7 +269,7 @@ TEST(plan, layers_without_bias_or_activation_are_planned_too) {
 template <class set_capacity>
 void expect_exact(const training_shape& shape, const network& net, const std::string& memory,
                   set_capacity set) {
-    compiler::device_capabilities device = training_device();
+    device_capabilities device = training_device();
     set(device, 256);
     try {
         make_plan(net, shape, device);
@@ -297,15 +296,14 @@ TEST(plan, capacities_that_are_too_small_are_named_with_the_smallest_that_would_
         shape.range = whole_network(net);
         shape.evaluation_batches = {11};
         const auto region = [](std::size_t r) {
-            return [r](compiler::device_capabilities& d, std::uint64_t bytes) { d.regions[r].bytes = bytes; };
+            return [r](device_capabilities& d, std::uint64_t bytes) { d.regions[r].bytes = bytes; };
         };
         expect_exact(shape, net, "activations", region(0));
         expect_exact(shape, net, "gradients", region(1));
         expect_exact(shape, net, "weights", region(2));
         expect_exact(shape, net, "programs", region(3));
-        expect_exact(shape, net, "state_buffer", [](compiler::device_capabilities& d, std::uint64_t bytes) {
-            d.state_buffer_bytes = bytes;
-        });
+        expect_exact(shape, net, "state_buffer",
+                     [](device_capabilities& d, std::uint64_t bytes) { d.state_buffer_bytes = bytes; });
     }
 }
 
@@ -315,7 +313,7 @@ TEST(plan, store_all_is_refused_where_recompute_fits) {
     shape.batch = 37;
     shape.schedule = {schedule_kind::recompute, 1};
     shape.range = whole_network(net);
-    compiler::device_capabilities device = training_device();
+    device_capabilities device = training_device();
     device.regions[0].bytes = 37 * (12 + 33) * 2 + 64;
     EXPECT_NO_THROW(make_plan(net, shape, device));
     shape.schedule.kind = schedule_kind::store_all;
@@ -325,6 +323,11 @@ TEST(plan, store_all_is_refused_where_recompute_fits) {
     } catch (const capacity_error& error) {
         EXPECT_NE(std::string(error.what()).find("IO_2"), std::string::npos) << error.what();
     }
+    shape.schedule.kind = schedule_kind::recompute;
+    device.regions.back().base = spec::control_base - device.regions.back().bytes;
+    EXPECT_NO_THROW(make_plan(net, shape, device));
+    device.regions.back().base = spec::control_base - 64; // the mover loads programs, and reaches no further
+    EXPECT_THROW(make_plan(net, shape, device), std::runtime_error);
     device.regions.pop_back();
     EXPECT_THROW(make_plan(net, shape, device), std::runtime_error);
 }

@@ -14,13 +14,9 @@ using compiler::testing::encode;
 using compiler::testing::random_values;
 using compiler::testing::values;
 
-inline spec::number_format number(operand_format f) {
-    return f == operand_format::fp32 ? spec::number_format::fp32 : spec::number_format::bf16;
-}
-
 /// A device that is small enough for the interpreter and has room for everything unless a test takes it away.
-inline compiler::device_capabilities training_device(unsigned queues = 4) {
-    compiler::device_capabilities d = compiler::testing::test_device(8, 8, queues);
+inline device_capabilities training_device(unsigned queues = 4) {
+    device_capabilities d = compiler::testing::test_device(8, 8, queues);
     d.state_buffer_bytes = 64 << 10;
     d.dram_bytes = 2 << 20;
     d.regions = {{spec::region_kind::activations, 0, 128 << 10},
@@ -34,13 +30,13 @@ class training_bench {
 public:
     training_bench(const plan& made, std::uint64_t seed)
         : p(made), machine(p.device, 1 << 20, seed), depth_(p.net.depth()),
-          format_(number(p.shape.operands)) {
+          format_(number_format_of(p.shape.operands)) {
         for (std::size_t k = 0; k < p.kernels.size(); ++k)
             for (std::size_t e = 0; e < p.kernels[k].programs.size(); ++e)
                 machine.load(p.program_addresses[k][e], p.kernels[k].programs[e]);
         const auto place = [this](host_tensor t, std::size_t layer = 0) {
             const std::uint64_t at = host_at_;
-            host_at_ = (host_at_ + host_bytes(p, t, layer) + 63) / 64 * 64;
+            host_at_ = round_up(host_at_ + host_tensor_bytes(p, t, layer), 64);
             return spec::host_window_base + at;
         };
         buffers.input = place(host_tensor::input);
@@ -59,13 +55,13 @@ public:
 
     std::byte* host(std::uint64_t bus) { return machine.host.data() + (bus - spec::host_window_base); }
     void put(std::uint64_t bus, const values& m) {
-        encode(m, format_, host(bus), m.columns * compiler::bytes_of(format_));
+        encode(m, format_, host(bus), m.columns * bytes_of(format_));
     }
     void put_fp32(std::uint64_t bus, const values& m) {
         encode(m, spec::number_format::fp32, host(bus), m.columns * 4);
     }
     values get(std::uint64_t bus, std::size_t rows, std::size_t columns) {
-        return decode(host(bus), rows, columns, format_, columns * compiler::bytes_of(format_));
+        return decode(host(bus), rows, columns, format_, columns * bytes_of(format_));
     }
     values get_fp32(std::uint64_t bus, std::size_t rows, std::size_t columns) {
         return decode(host(bus), rows, columns, spec::number_format::fp32, columns * 4);

@@ -1,9 +1,11 @@
 #include "host/training/dataset.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -105,10 +107,11 @@ TEST(dataset, files_that_cannot_be_read_are_named) {
     const std::string folder = testing::TempDir();
     EXPECT_EQ(fault(folder).rfind(folder + ":1: the data file cannot be read", 0), 0u) << fault(folder);
 
-    const std::filesystem::path empty = std::filesystem::path(folder) / "retrace_dataset_test_empty.csv";
-    std::ofstream(empty).close();
-    EXPECT_NE(fault(empty.string()).find(":1: the file is empty"), std::string::npos)
-        << fault(empty.string());
+    std::string empty = folder + "retrace_dataset_XXXXXX";
+    const int file = mkstemp(empty.data());
+    ASSERT_GE(file, 0);
+    close(file);
+    EXPECT_NE(fault(empty).find(":1: the file is empty"), std::string::npos) << fault(empty);
     std::filesystem::remove(empty);
 }
 

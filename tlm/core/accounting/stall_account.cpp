@@ -21,7 +21,7 @@ void stall_account::restart(std::uint64_t cycle) {
     until(cycle);
     cycles_.fill(0);
     first_ = last_ = cycle;
-    array_cycles_ = 0;
+    array_cycles_ = array_covered_ - std::min(array_covered_, cycle); // tiles that are at work
     begun_ = true;
 }
 
@@ -37,6 +37,7 @@ void stall_account::until(std::uint64_t cycle) {
         };
         drop(weights_, [](const interval& i) { return i.to; });
         drop(rows_, [](const interval& i) { return i.to; });
+        drop(frozen_, [](const interval& i) { return i.to; });
         drop(flights_, [](const flight& f) { return f.end; });
 
         std::uint64_t end = cycle;
@@ -63,6 +64,11 @@ void stall_account::until(std::uint64_t cycle) {
         };
         claim(weights_, stall::weight_load);
         claim(rows_, stall::compute);
+        // Only a frozen array asks: the common case is one test.
+        if (!frozen_.empty()) {
+            const bool at_work = (!flights_.empty() && flights_.front().from <= last_) || (!weights_.empty() && weights_.front().from <= last_);
+            claim(frozen_, at_work ? stall::bank_conflict : category);
+        }
         add(category, end - last_);
         last_ = end;
     }
@@ -79,6 +85,13 @@ void stall_account::rows(std::uint64_t from, std::uint64_t to, std::uint64_t fir
     flights_.push_back({from, first_sum, end});
     array_cycles_ += end - std::min(end, std::max(from, array_covered_));
     array_covered_ = std::max(array_covered_, end);
+}
+
+void stall_account::frozen(std::uint64_t from, std::uint64_t to) {
+    if (from < frozen_until_)
+        return;
+    frozen_.push_back({from, to});
+    frozen_until_ = to;
 }
 
 void stall_account::run(std::uint64_t cycle, unsigned engine, unsigned context, std::uint32_t signals) {
@@ -136,15 +149,15 @@ void stall_account::host_computes(std::uint64_t cycle, bool computes) {
     host_ = computes;
 }
 
-stall stall_account::reason_of(unsigned engine, std::uint32_t visited) const {
+stall stall_account::reason_of(unsigned engine, std::uint32_t& visited) const {
     const agent& a = engines_[engine];
     visited |= 1u << engine;
-    if (!a.waiting) {
-        for (const stall c : {stall::link, stall::dram, stall::dma})
-            if (a.transfers[static_cast<unsigned>(c)] > 0)
-                return c;
+    // What is in flight keeps the engine busy while its sequencer waits already.
+    for (const stall c : {stall::link, stall::dram, stall::dma})
+        if (a.transfers[static_cast<unsigned>(c)] > 0)
+            return c;
+    if (!a.waiting)
         return a.category;
-    }
     for (unsigned e = 0; e < engines_.size(); ++e) {
         const agent& other = engines_[e];
         if (!other.running || other.context != a.context || (visited >> e & 1u) || !(other.signals >> a.semaphore & 1u))
@@ -159,17 +172,20 @@ stall stall_account::reason_of(unsigned engine, std::uint32_t visited) const {
 stall stall_account::idle_reason() const {
     if (port_waits_ > 0)
         return stall::bank_conflict;
+    const auto reason = [this](unsigned engine) {
+        std::uint32_t visited = 0;
+        return reason_of(engine, visited);
+    };
     if (engines_[spec::engine_pe].running)
-        return reason_of(spec::engine_pe, 0);
+        return reason(spec::engine_pe);
     // The array has no program: it waits for the command that runs, that is for a busy engine of it.
     bool any = false;
     for (unsigned e = 1; e < engines_.size(); ++e) {
         if (!engines_[e].running)
             continue;
         any = true;
-        const stall reason = reason_of(e, 0);
-        if (reason != stall::semaphore)
-            return reason;
+        if (const stall found = reason(e); found != stall::semaphore)
+            return found;
     }
     if (any)
         return stall::semaphore;

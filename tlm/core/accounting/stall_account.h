@@ -38,6 +38,9 @@ public:
     // The array's timeline, known when a tile is granted.
     void weights(std::uint64_t from, std::uint64_t to);
     void rows(std::uint64_t from, std::uint64_t to, std::uint64_t first_sum, std::uint64_t end);
+    /// The array stands still in [from, to), in ascending order; what is known already is ignored. Where it would have been at work
+    /// the cycles are bank conflicts: an injected stall stands for a memory that does not keep up.
+    void frozen(std::uint64_t from, std::uint64_t to);
 
     // What agents do; each call first attributes the cycles before `cycle`.
     void run(std::uint64_t cycle, unsigned engine, unsigned context, std::uint32_t signals);
@@ -69,15 +72,16 @@ private:
     };
 
     stall idle_reason() const;
-    stall reason_of(unsigned engine, std::uint32_t visited) const;
+    /// `visited`: engines that the chain has come past.
+    stall reason_of(unsigned engine, std::uint32_t& visited) const;
     void add(stall category, std::uint64_t cycles) { cycles_[static_cast<unsigned>(category)] += cycles; }
 
     std::vector<agent> engines_;
     std::array<bool, spec::contexts> active_{};
-    std::deque<interval> weights_, rows_;
+    std::deque<interval> weights_, rows_, frozen_;
     std::deque<flight> flights_;
     std::array<std::uint64_t, stall_count> cycles_{};
-    std::uint64_t first_ = 0, last_ = 0, array_cycles_ = 0, array_covered_ = 0;
+    std::uint64_t first_ = 0, last_ = 0, array_cycles_ = 0, array_covered_ = 0, frozen_until_ = 0;
     int port_waits_ = 0, messages_ = 0;
     bool begun_ = false, host_ = false;
 };

@@ -41,6 +41,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -100,6 +101,11 @@ public:
     virtual bool collect(std::uint64_t now, column_sums& out) = 0;
     // Streams called after this have their stamps recorded, or not (the default).
     virtual void want_stamps(bool wanted) = 0;
+    // The adder in front of PSUM: accumulator[i] += sums[i], one binary32 add to nearest even with canonical
+    // NaN, or an int32 wrap-around add when `integer`. It has no state, and its time is outside the array's
+    // own cycles: it may be called between any other two calls. Sizes are equal (array_protocol_error).
+    virtual void accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
+                            bool integer) = 0;
 };
 
 // Checks that every implementation makes. Throw array_protocol_error.
@@ -126,6 +132,14 @@ inline void check_operand_view(const matrix_view& view, unsigned rows_limit, uns
     }
     if (view.data == nullptr) {
         throw array_protocol_error(std::string(what) + ": no data");
+    }
+}
+
+inline void check_accumulate(std::span<const std::uint32_t> accumulator,
+                             std::span<const std::uint32_t> sums) {
+    if (accumulator.size() != sums.size()) {
+        throw array_protocol_error("array: accumulate of " + std::to_string(sums.size()) + " sums onto " +
+                                   std::to_string(accumulator.size()) + " words");
     }
 }
 

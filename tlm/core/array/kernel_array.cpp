@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tlm/core/array/kernel_simd.h"
+#include "tlm/core/numeric/formats_bulk.h"
 
 namespace retrace {
 
@@ -123,6 +124,12 @@ bool kernel_array::collect(std::uint64_t now, column_sums& out) {
     spare_.push_back(std::move(r.sums.bits));
     results_.pop_front();
     return true;
+}
+
+void kernel_array::accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
+                              bool integer) {
+    check_accumulate(accumulator, sums);
+    accumulate_row(accumulator, sums, integer);
 }
 
 } // namespace retrace

@@ -22,6 +22,8 @@ public:
     void freeze(std::uint64_t cycle, std::uint64_t count) override;
     bool collect(std::uint64_t now, column_sums& out) override;
     void want_stamps(bool wanted) override { want_stamps_ = wanted; }
+    void accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
+                    bool integer) override;
 
 private:
     struct weight_tile {

@@ -137,6 +137,12 @@ bool stepped_array::collect(std::uint64_t now, column_sums& out) {
     return true;
 }
 
+void stepped_array::accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
+                               bool integer) {
+    check_accumulate(accumulator, sums);
+    passes_.accumulate(accumulator.data(), sums.data(), sums.size(), integer);
+}
+
 // ---- time
 // ----------------------------------------------------------------------------------------------------------
 

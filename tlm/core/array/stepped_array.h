@@ -31,6 +31,8 @@ public:
     void freeze(std::uint64_t cycle, std::uint64_t count) override;
     bool collect(std::uint64_t now, column_sums& out) override;
     void want_stamps(bool wanted) override { want_stamps_ = wanted; }
+    void accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
+                    bool integer) override;
 
     // Clocks stepped one by one so far (idle ones are jumped over): the denominator of a speed measurement.
     std::uint64_t cycles_stepped() const { return steps_; }

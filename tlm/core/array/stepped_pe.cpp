@@ -162,6 +162,17 @@ RETRACE_INLINE bool shift_body(pe_registers& pe, const column_input& in) {
     return !any(wrong);
 }
 
+RETRACE_INLINE void accumulate_body(std::uint32_t* __restrict__ to, const std::uint32_t* __restrict__ from,
+                                    std::size_t count, bool integer) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const float sum = as_float(to[i]) + as_float(from[i]);
+        std::uint32_t bits;
+        std::memcpy(&bits, &sum, sizeof(bits));
+        bits = sum != sum ? 0x7fc00000u : bits;
+        to[i] = integer ? to[i] + from[i] : bits;
+    }
+}
+
 #define RETRACE_DEFINE_PASSES(name, attribute)                                                               \
     attribute void multiply_##name(pe_registers& pe, const operand_view& operands, std::uint32_t* sums,      \
                                    std::uint32_t modes) {                                                    \
@@ -170,7 +181,11 @@ RETRACE_INLINE bool shift_body(pe_registers& pe, const column_input& in) {
     attribute bool swap_##name(pe_registers& pe, const operand_view& operands) {                             \
         return swap_body(pe, operands);                                                                      \
     }                                                                                                        \
-    attribute bool shift_##name(pe_registers& pe, const column_input& in) { return shift_body(pe, in); }
+    attribute bool shift_##name(pe_registers& pe, const column_input& in) { return shift_body(pe, in); }     \
+    attribute void accumulate_##name(std::uint32_t* to, const std::uint32_t* from, std::size_t count,        \
+                                     bool integer) {                                                         \
+        accumulate_body(to, from, count, integer);                                                           \
+    }
 
 RETRACE_DEFINE_PASSES(scalar, )
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -185,15 +200,15 @@ passes select_passes(instruction_set wanted) {
     if (wanted == instruction_set::best) {
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-            return {multiply_avx512, swap_avx512, shift_avx512};
+            return {multiply_avx512, swap_avx512, shift_avx512, accumulate_avx512};
         }
         if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-            return {multiply_avx2, swap_avx2, shift_avx2};
+            return {multiply_avx2, swap_avx2, shift_avx2, accumulate_avx2};
         }
     }
 #endif
     (void)wanted;
-    return {multiply_scalar, swap_scalar, shift_scalar};
+    return {multiply_scalar, swap_scalar, shift_scalar, accumulate_scalar};
 }
 
 } // namespace retrace::stepped

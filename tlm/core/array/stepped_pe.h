@@ -1,4 +1,4 @@
-// One clock of every PE of the stepped array: its registers and the three passes that change them. Vectorised
+// One clock of every PE of the stepped array: its registers and the passes that change them. Vectorised
 // over PEs; widening, arithmetic and time of the stepped array are its own and shared with nothing.
 #pragma once
 
@@ -60,6 +60,8 @@ struct passes {
     bool (*swap)(pe_registers& pe, const operand_view& operands);
     // Columns that step move their weights down. False: a full shadow was overwritten.
     bool (*shift)(pe_registers& pe, const column_input& input);
+    // The adders in front of PSUM: to[i] += from[i].
+    void (*accumulate)(std::uint32_t* to, const std::uint32_t* from, std::size_t words, bool integer);
 };
 
 // The passes for this host, or in plain scalar code.

@@ -132,6 +132,7 @@ void control_block::stop_everything() {
     }
     rings_taken_ = false;
     mover_busy_ = false;
+    owed_ = completions_moving_ = 0;
     update_core_interrupt();
 }
 
@@ -185,6 +186,7 @@ void control_block::ring_doorbell(std::uint32_t tail) {
     if (!rings_taken_) {
         take_over(submission, completion);
     }
+    owed_ += (tail - core_.get(control::sq_tail)) & (2 * submission.entries - 1);
     core_.set(control::sq_tail, tail);
     raise_event(control::event_doorbell_mask);
 }

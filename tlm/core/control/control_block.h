@@ -18,8 +18,8 @@
 // - The firmware window: private memory from spec::tcm_base on, in words. Writable only while the core is
 //   held in reset.
 // - A mistake of the firmware (starting a busy or missing engine, beginning a running context or one whose
-//   working set lies outside its memory, ending an idle one, a second copy of the mover, a copy of 0 or more
-//   than 4096 bytes) is refused: an access fault of the core.
+//   working set lies outside its memory, ending an idle one or one in which an engine still runs, a second
+//   copy of the mover, a copy of 0 or more than 4096 bytes) is refused: an access fault of the core.
 //
 // Not modelled: bus latency (the owner's), accesses other than whole words (the owner refuses them).
 #include <array>
@@ -58,6 +58,8 @@ public:
     const register_file& host_registers() const { return host_; }
     const register_file& core_registers() const { return core_; }
     bool core_running() const { return running_; }
+    /// Commands that the host has submitted and whose completions have not reached its ring.
+    std::uint32_t commands_owed() const { return owed_; }
 
 private:
     struct ring {
@@ -87,6 +89,7 @@ private:
     void raise_event(std::uint32_t bits);
     void update_core_interrupt();
     register_status start_mover(std::uint32_t control);
+    std::uint32_t completions_in(std::uint64_t host_address, std::uint32_t bytes) const;
     register_status start_engine(unsigned engine, unsigned context);
     register_status begin_context(std::uint32_t address);
     register_status end_context(std::uint32_t status);
@@ -101,6 +104,8 @@ private:
     bool core_interrupt_ = false;
     bool mover_busy_ = false;
     std::array<bool, spec::contexts> context_open_{};
+    std::array<std::uint8_t, spec::max_engines> context_of_{}; ///< in which each engine last started
+    std::uint32_t owed_ = 0, completions_moving_ = 0;
 };
 
 } // namespace retrace

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 #include <stdexcept>
 
@@ -98,10 +99,19 @@ register_status control_block::start_mover(std::uint32_t word) {
     }
     mover_busy_ = true;
     core_.set(control::mover_status, control::mover_status_busy_mask);
-    environment_.mover_start(
-        std::uint64_t{core_.get(control::mover_host_high)} << 32 | core_.get(control::mover_host_low),
-        core_.get(control::mover_local), bytes, (word & control::mover_control_to_host_mask) != 0);
+    const std::uint64_t host_address =
+        std::uint64_t{core_.get(control::mover_host_high)} << 32 | core_.get(control::mover_host_low);
+    const bool to_host = (word & control::mover_control_to_host_mask) != 0;
+    completions_moving_ = to_host ? completions_in(host_address, bytes) : 0;
+    environment_.mover_start(host_address, core_.get(control::mover_local), bytes, to_host);
     return register_status::ok;
+}
+
+std::uint32_t control_block::completions_in(std::uint64_t host_address, std::uint32_t bytes) const {
+    const std::uint64_t base =
+        std::uint64_t{core_.get(control::cq_base_high)} << 32 | core_.get(control::cq_base_low);
+    const std::uint64_t ring_bytes = std::uint64_t{core_.get(control::cq_entries)} * spec::completion_bytes;
+    return host_address - base < ring_bytes ? bytes / static_cast<std::uint32_t>(spec::completion_bytes) : 0;
 }
 
 void control_block::mover_finished(bool ok) {
@@ -109,6 +119,7 @@ void control_block::mover_finished(bool ok) {
         throw std::logic_error("control block: the mover finished a copy that nobody started");
     }
     mover_busy_ = false;
+    owed_ -= ok ? std::min(owed_, completions_moving_) : 0;
     core_.set(control::mover_status, ok ? 0 : control::mover_status_failed_mask);
     raise_event(control::event_mover_mask);
 }
@@ -124,6 +135,7 @@ register_status control_block::start_engine(unsigned engine, unsigned context) {
         return register_status::refused;
     }
     const std::uint32_t at = engine * control::engine_program_stride;
+    context_of_[engine] = static_cast<std::uint8_t>(context);
     core_.set(control::engines_busy, 1u << engine, 1u << engine);
     core_.set(control::engine_status + at, control::engine_status_busy_mask);
     core_.set(control::engine_pc + at, 0);
@@ -173,6 +185,11 @@ register_status control_block::end_context(std::uint32_t status) {
     const std::uint32_t context = core_.get(control::context_select);
     if (!context_open_[context] || status >= spec::command_status_count) {
         return register_status::refused;
+    }
+    for (unsigned e = 0; e < engines_; ++e) {
+        if (busy(e) && context_of_[e] == context) {
+            return register_status::refused;
+        }
     }
     context_open_[context] = false;
     environment_.context_end(context, static_cast<spec::command_status>(status));

@@ -35,7 +35,7 @@ resolved_operand context_state::resolve(const spec::memory_operand& m, std::uint
         throw engine_error{engine_fault::out_of_bounds, m.offset};
     if (static_cast<spec::memory_kind>(o.memory) == spec::memory_kind::psum && ((o.base + m.offset) % 4 || row_bytes % 4 || (rows > 1 && m.pitch % 4)))
         throw engine_error{engine_fault::bad_shape, m.offset}; // PSUM holds 32-bit words
-    return {static_cast<spec::memory_kind>(o.memory), o.base + m.offset, rows, row_bytes, m.pitch, tensor(m.tag_slot)};
+    return {static_cast<spec::memory_kind>(o.memory), o.base + m.offset, rows, row_bytes, m.pitch, tensor(m.tag_slot), m.slot};
 }
 
 bool context_state::try_wait(unsigned engine, unsigned s, unsigned count) {

@@ -18,6 +18,7 @@ struct resolved_operand {
     spec::memory_kind memory{};
     std::uint64_t address = 0, rows = 0, row_bytes = 0, pitch = 0;
     trace::tensor_id tensor;
+    unsigned slot = 0; ///< of the operand table
 };
 
 class context_state {

@@ -174,8 +174,10 @@ elementwise_shape shape_of(const spec::matrix_instruction& i) {
         return {i.rows, a_bytes, bias ? 1u : 0u, bias ? std::uint64_t{i.columns} * bytes_of(second) : 0, i.rows, d_bytes, false};
     }
     case opcode::binary: {
-        if (i.function > static_cast<unsigned>(vector_operation::select_positive) || i.broadcast >= spec::broadcast_count)
+        if (i.function > static_cast<unsigned>(vector_operation::select_positive))
             refuse(engine_fault::bad_shape, i.function);
+        if (i.broadcast >= spec::broadcast_count)
+            refuse(engine_fault::bad_shape, i.broadcast);
         if (to == number_format::int32)
             refuse(engine_fault::bad_format, i.result_format);
         const auto repeat = static_cast<broadcast>(i.broadcast);

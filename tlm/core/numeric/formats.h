@@ -214,8 +214,4 @@ constexpr std::int8_t narrow_int8(std::uint32_t bits) {
     return (bits & 0x7fffffffu) > 0x7f800000u ? std::int8_t{0} : integer;
 }
 
-constexpr std::int8_t scale_int32_to_int8(std::int32_t value, float scale) {
-    return narrow_int8(std::bit_cast<std::uint32_t>(static_cast<float>(value) * scale));
-}
-
 } // namespace retrace

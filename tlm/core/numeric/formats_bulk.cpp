@@ -115,12 +115,6 @@ void narrow_stochastic(number_format format, const std::uint32_t* source, const 
     }
 }
 
-void scale_int8(const std::int32_t* source, std::size_t size, float scale, std::int8_t* __restrict__ to) {
-    for (std::size_t i = 0; i < size; ++i) {
-        to[i] = scale_int32_to_int8(source[i], scale);
-    }
-}
-
 void accumulate(std::uint32_t* accumulator, const std::uint32_t* addend, std::size_t size, bool integer) {
     if (integer) {
         for (std::size_t i = 0; i < size; ++i) {
@@ -145,7 +139,6 @@ namespace retrace {
 HWY_EXPORT(widen);
 HWY_EXPORT(narrow);
 HWY_EXPORT(narrow_stochastic);
-HWY_EXPORT(scale_int8);
 HWY_EXPORT(accumulate);
 
 void widen_block(number_format format, const std::byte* source, std::size_t source_pitch_bytes,
@@ -178,10 +171,6 @@ void narrow_row_stochastic(number_format format, std::span<const std::uint32_t> 
         throw std::invalid_argument("narrow_row_stochastic: needs one random word per element");
     }
     HWY_DYNAMIC_DISPATCH(narrow_stochastic)(format, source.data(), random.data(), source.size(), destination);
-}
-
-void scale_row_int32_to_int8(std::span<const std::int32_t> source, float scale, std::int8_t* destination) {
-    HWY_DYNAMIC_DISPATCH(scale_int8)(source.data(), source.size(), scale, destination);
 }
 
 void accumulate_row(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> addend,

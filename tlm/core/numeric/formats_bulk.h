@@ -28,9 +28,6 @@ void narrow_row(number_format format, std::span<const std::uint32_t> source, std
 void narrow_row_stochastic(number_format format, std::span<const std::uint32_t> source,
                            std::span<const std::uint32_t> random, std::byte* destination);
 
-// int32 -> int8 with a binary32 scale.
-void scale_row_int32_to_int8(std::span<const std::int32_t> source, float scale, std::int8_t* destination);
-
 // PSUM accumulate: accumulator[i] = accumulator[i] + addend[i], one binary32 add with canonical NaN, or an
 // int32 wrap-around add when `integer`.
 void accumulate_row(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> addend,

@@ -5,14 +5,13 @@
 #include <cstring>
 #include <fmt/format.h>
 
+#include "hw/spec/spec.h"
+
 namespace retrace {
 
 namespace {
 
-constexpr uint32_t msip_address = 0x02000000;
-constexpr uint32_t mtimecmp_address = 0x02004000;
-constexpr uint32_t mtime_address = 0x0200bff8;
-constexpr uint64_t last_cycle = uint64_t{1} << 63; // 200 years at 1.4 GHz: nobody waits for later
+constexpr uint64_t most_instructions = uint64_t{1} << 63; // a higher limit is none
 
 bool is_inside(const bare_config& config, uint64_t address, uint64_t bytes) {
     return address >= config.ram_base && address + bytes <= config.ram_base + config.ram_bytes;
@@ -43,20 +42,12 @@ riscv_config core_config(const bare_config& config, std::optional<uint32_t> toho
     return result;
 }
 
-uint64_t with_word(uint64_t value, bool is_high, uint32_t word) {
-    return is_high ? (value & 0xffffffffu) | uint64_t{word} << 32 : (value & 0xffffffff00000000u) | word;
-}
-
-uint32_t word_of(uint64_t value, bool is_high) {
-    return static_cast<uint32_t>(is_high ? value >> 32 : value);
-}
-
 } // namespace
 
 bare_machine::bare_machine(const elf_image& image, const bare_config& config)
     : config_(config), tohost_address_(image.symbol("tohost")),
       signature_begin_(image.symbol("begin_signature")), signature_end_(image.symbol("end_signature")),
-      core_(core_config(config_, tohost_address_)) {
+      core_(core_config(config_, tohost_address_)), timer_(core_, static_cast<uint32_t>(spec::timer_base)) {
     for (const elf_image::segment& segment : image.segments()) {
         if (!is_inside(config_, segment.address, segment.memory_bytes)) {
             throw elf_error(
@@ -87,51 +78,6 @@ bare_machine::bare_machine(const elf_image& image, const bare_config& config)
     core_.reset(image.entry());
 }
 
-void bare_machine::update_timer() { core_.set_timer_interrupt(mtime() >= mtimecmp_); }
-
-// Core cycles until the timer interrupt becomes pending; nothing when it is pending or so far away that the
-// core's own cycle counter would overflow.
-std::optional<uint64_t> bare_machine::cycles_to_timer() const {
-    const uint64_t now = mtime();
-    if (now >= mtimecmp_ || mtimecmp_ - now > last_cycle - std::min(core_.cycle(), last_cycle)) {
-        return std::nullopt;
-    }
-    return mtimecmp_ - now;
-}
-
-bool bare_machine::access_timer(const riscv_bus_access& request, uint32_t& data) {
-    if (request.bytes != 4) {
-        return false;
-    }
-    const bool is_high = (request.address & 4) != 0;
-    switch (request.address) {
-    case msip_address:
-        if (request.is_write) {
-            msip_ = (request.data & 1) != 0;
-            core_.set_software_interrupt(msip_);
-        }
-        data = msip_ ? 1 : 0;
-        return true;
-    case mtimecmp_address:
-    case mtimecmp_address + 4:
-        if (request.is_write) {
-            mtimecmp_ = with_word(mtimecmp_, is_high, request.data);
-        }
-        data = word_of(mtimecmp_, is_high);
-        return true;
-    case mtime_address:
-    case mtime_address + 4:
-        if (request.is_write) {
-            mtime_offset_ = with_word(mtime(), is_high, request.data) - core_.cycle();
-            core_.set_time_offset(mtime_offset_);
-        }
-        data = word_of(mtime(), is_high);
-        return true;
-    default:
-        return false;
-    }
-}
-
 bool bare_machine::access(const riscv_bus_access& request, uint32_t& data) {
     if (tohost_address_ && request.address - *tohost_address_ < 4) {
         const uint32_t shift = (request.address - *tohost_address_) * 8;
@@ -142,19 +88,19 @@ bool bare_machine::access(const riscv_bus_access& request, uint32_t& data) {
         data = tohost_ >> shift;
         return true;
     }
-    return access_timer(request, data);
+    return timer_.access(request, data);
 }
 
 bare_result bare_machine::run() {
-    const uint64_t limit = progress() + std::min(config_.instruction_limit, last_cycle);
+    const uint64_t limit = progress() + std::min(config_.instruction_limit, most_instructions);
     for (;;) {
         if (progress() >= limit) {
             return finish(bare_exit::instruction_limit);
         }
-        update_timer();
+        timer_.update();
         // Every instruction and trap takes at least a cycle, so that many cycles cannot pass the limit. The
         // core must not run past the moment the timer becomes pending.
-        const uint64_t budget = std::min(limit - progress(), cycles_to_timer().value_or(~uint64_t{0}));
+        const uint64_t budget = std::min(limit - progress(), timer_.cycles_to_timer().value_or(~uint64_t{0}));
         switch (core_.run(core_.cycle() + std::min(budget, uint64_t{1} << 40))) {
         case riscv_core::stop::cycle_limit:
             break;
@@ -175,9 +121,8 @@ bare_result bare_machine::run() {
             // Only the timer can wake the core: msip is written by the core itself, nothing drives the
             // external line.
             const bool timer_enabled = (core_.csr(0x304).value_or(0) & 1u << 7) != 0;
-            const bool timer_pending = mtime() >= mtimecmp_;
-            const std::optional<uint64_t> wait = cycles_to_timer();
-            if (!timer_enabled || (!timer_pending && !wait)) {
+            const std::optional<uint64_t> wait = timer_.cycles_to_timer();
+            if (!timer_enabled || (!timer_.pending() && !wait)) {
                 return finish(bare_exit::asleep);
             }
             core_.advance_to(core_.cycle() + wait.value_or(0));

@@ -2,17 +2,18 @@
 
 // A small machine around the control core that runs any RV32 program: what `retrace core FILE.elf` calls.
 //
+// clang-format off
 // Memory map
-//   0x02000000  msip      bit 0 raises the software interrupt
-//   0x02004000  mtimecmp  64 bits as two words; the timer interrupt is pending while mtime >= mtimecmp
-//   (reset: all ones) 0x0200bff8  mtime     64 bits as two words; one tick a core cycle; the `time` counter
-//   shows it 0x80000000  RAM       zeros where the program loads nothing
-// The timer takes aligned words only. Any other access is an access fault of the guest.
+//   0x02000000  timer and software interrupt, see clint.h
+//   0x80000000  RAM, zeros where the program loads nothing
+// clang-format on
+// Any other access is an access fault of the guest.
 //
 // Ends of a run. A store to the word of the symbol `tohost` that leaves an odd value ends the run: 1 is pass,
 // otherwise the failing test is value >> 1. That word is outside the core's private memory, so the run ends
 // at this very store. A program without `tohost` runs until another end.
 
+#include "tlm/core/riscv/clint.h"
 #include "tlm/core/riscv/elf.h"
 #include "tlm/core/riscv/riscv_core.h"
 
@@ -65,10 +66,6 @@ public:
 
 private:
     bool access(const riscv_bus_access& request, uint32_t& data);
-    bool access_timer(const riscv_bus_access& request, uint32_t& data);
-    uint64_t mtime() const { return core_.cycle() + mtime_offset_; }
-    void update_timer();
-    std::optional<uint64_t> cycles_to_timer() const;
     uint64_t progress() const { return core_.retired() + core_.traps(); }
     bare_result finish(bare_exit reason) const;
 
@@ -77,10 +74,8 @@ private:
     std::optional<uint32_t> signature_begin_;
     std::optional<uint32_t> signature_end_;
     riscv_core core_;
+    clint timer_;
     uint32_t tohost_ = 0;
-    uint64_t mtime_offset_ = 0;
-    uint64_t mtimecmp_ = ~uint64_t{0};
-    bool msip_ = false;
 };
 
 } // namespace retrace

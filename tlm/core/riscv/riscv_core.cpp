@@ -40,7 +40,8 @@ riscv_core::riscv_core(const riscv_config& config)
     check(timing_);
 }
 
-void riscv_core::reset(uint32_t pc) {
+void riscv_core::reset(uint32_t pc, uint64_t cycle) {
+    cycle_ = cycle;
     x_.fill(0);
     pc_ = pc & ~3u;
     state_ = state::running;

@@ -2,23 +2,22 @@
 
 // The control core: RV32IM + Zicsr + Zifencei, machine mode only, as plain C++.
 //
+// clang-format off
 // Contract
-// - The core executes instructions from its private memory only. A data access outside private memory is
-// never executed
-//   by the core: run() stops with stop::bus_access, the owner performs the access and calls complete_bus().
-//   An instruction fetch outside private memory is an instruction access fault.
-// - Time is the core-local cycle. Each instruction adds its cost from riscv_timing when it finishes; the
-// owner adds
-//   the cycles in which the core sleeps or waits for the bus with advance_to(). run(until) starts no
+// - The core executes instructions from its private memory only. A data access outside private memory is never
+//   executed by the core: run() stops with stop::bus_access, the owner performs the access and calls
+//   complete_bus(). An instruction fetch outside private memory is an instruction access fault.
+// - Time is the core-local cycle. Each instruction adds its cost from riscv_timing when it finishes; the owner
+//   adds the cycles in which the core sleeps or waits for the bus with advance_to(). run(until) starts no
 //   instruction at or after `until`; the last instruction may end past it by less than its own cost. How the
 //   owner slices time into calls of run() changes nothing the guest can see.
 // - Interrupts are taken at instruction boundaries, external before software before timer.
 // - Misaligned data accesses trap (causes 4 and 6), in private memory and outside, before any access is made.
 // - The instruction cache is modelled: an instruction that was executed once keeps its meaning until fence.i,
-// reset() or
-//   a write_memory() to it, whatever the guest stores there. A word not executed since then is always fetched
-//   fresh. A program that modifies code and forgets fence.i fails here as it may fail on silicon.
+//   reset() or a write_memory() to it, whatever the guest stores there. A word not executed since then is
+//   always fetched fresh. A program that modifies code and forgets fence.i fails here as it may on silicon.
 // - Every guest program is defined behaviour on the host; nothing here throws because of what the guest does.
+// clang-format on
 //
 // Not modelled: user and supervisor mode, PMP, debug triggers (tselect and tdata1 read 0), performance
 // counters beyond cycle and instret (read 0), mcountinhibit (reads 0).
@@ -86,7 +85,9 @@ public:
 
     // Registers, CSRs and counters to their reset values, the decode cache empty, pc = `pc` (its two low bits
     // are ignored). Keeps memory, cycle(), retired() and the interrupt lines, which are the owner's wires.
-    void reset(uint32_t pc);
+    void reset(uint32_t pc) { reset(pc, cycle_); }
+    // As above, and time is the owner's again: the core may have run ahead of a reset.
+    void reset(uint32_t pc, uint64_t cycle);
 
     stop run(uint64_t until_cycle);
 

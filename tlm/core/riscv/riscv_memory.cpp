@@ -16,14 +16,14 @@ namespace {
 constexpr uint32_t page_words = 1024;
 
 template <class T>
-riscv_memory::zeroed_array<T> allocate(uint64_t count, const riscv_range& range) {
+riscv_memory::calloc_array<T> allocate(uint64_t count, const riscv_range& range) {
     auto* pointer = static_cast<T*>(std::calloc(count, sizeof(T)));
     if (pointer == nullptr) {
         throw riscv_config_error(fmt::format("control core: the host has no memory for the private range at "
                                              "{:#010x} of {} bytes; make it smaller",
                                              range.base, range.bytes));
     }
-    return riscv_memory::zeroed_array<T>(pointer);
+    return riscv_memory::calloc_array<T>(pointer);
 }
 
 void check(const riscv_range& range) {

@@ -32,14 +32,14 @@ public:
         void operator()(void* pointer) const { std::free(pointer); }
     };
     template <class T>
-    using zeroed_array = std::unique_ptr<T[], free_deleter>;
+    using calloc_array = std::unique_ptr<T[], free_deleter>;
 
     struct bank {
         uint32_t base = 0;
         uint32_t bytes = 0;
-        zeroed_array<uint8_t> data;
-        zeroed_array<riscv_op> ops;     // one per word, and the end_of_range sentinel
-        zeroed_array<uint32_t> fetched; // the word each op was decoded from
+        calloc_array<uint8_t> data;
+        calloc_array<riscv_op> ops;     // one per word, and the end_of_range sentinel
+        calloc_array<uint32_t> fetched; // the word each op was decoded from
         std::vector<uint32_t> decoded_pages;
         std::vector<bool> page_is_decoded;
     };

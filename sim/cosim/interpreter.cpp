@@ -1,32 +1,29 @@
-#include "tests/unit/compiler/interpreter.h"
+#include "sim/cosim/interpreter.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <cstring>
 
 #include "hw/spec/spec.h"
 
-namespace retrace::compiler::testing {
+namespace retrace::cosim {
 
+using compiler::engine_name;
+using compiler::header_of;
 using spec::memory_kind;
-using spec::number_format;
 using spec::opcode;
 
 namespace {
 
 constexpr std::uint64_t key(const spec::operand& o) { return std::uint64_t{o.tag} << 32 | o.version; }
 
+/// Loads that stand in the port behind the one whose tile is in the shadow registers.
+constexpr std::size_t load_places = 2;
+
 } // namespace
 
-float bf16_value(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
-
-std::uint16_t bf16_bits(float value) {
-    if (std::isnan(value))
-        return 0x7fc0;
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    const std::uint32_t low = bits & 0xffffu, high = bits >> 16;
-    return static_cast<std::uint16_t>(high + (low > 0x8000u || (low == 0x8000u && (high & 1)) ? 1 : 0));
+std::string describe(const executed_instruction& e) {
+    return "command " + std::to_string(e.sequence) + ", " + engine_name(e.engine) + " " + std::to_string(e.pc) + ": " +
+           compiler::disassemble(e.code);
 }
 
 void tagged_bytes::resize(std::uint64_t bytes) {
@@ -60,6 +57,11 @@ void tagged_bytes::set_owner(std::uint64_t at, std::uint64_t bytes, std::uint64_
     }
 }
 
+void tagged_bytes::wipe(std::uint64_t at, std::uint64_t bytes, std::uint64_t to) {
+    set_owner(at, bytes, to);
+    std::fill_n(data.begin() + static_cast<std::ptrdiff_t>(at), bytes, std::byte{0xff});
+}
+
 void tagged_bytes::release(std::uint64_t at, std::uint64_t bytes, std::uint64_t whose) {
     for (std::uint64_t i = at; i < at + bytes; ++i)
         if (owner[i] == whose) {
@@ -88,12 +90,26 @@ interpreter::interpreter(const device_capabilities& device, std::uint64_t host_b
     psum.resize(device.psum_banks * device.psum_bank_bytes());
 }
 
-void interpreter::load(std::uint64_t address, const engine_program& program) {
-    for (const instruction& i : program.code) {
+void interpreter::load(std::uint64_t address, const compiler::engine_program& program) {
+    for (const compiler::instruction& i : program.code) {
         std::memcpy(dram.data.data() + address, i.data(), i.size());
         dram.set_owner(address, i.size(), 0);
         address += i.size();
     }
+}
+
+void interpreter::remember_writers() {
+    writers_[memory_kind::host].resize(host.size());
+    for (const memory_kind kind : {memory_kind::device_dram, memory_kind::state_buffer, memory_kind::psum})
+        writers_[kind].resize(memory(kind)->data.size());
+}
+
+std::optional<std::size_t> interpreter::writer(memory_kind kind, std::uint64_t address) const {
+    const auto found = writers_.find(kind);
+    const std::uint64_t at = kind == memory_kind::host ? address - spec::host_window_base : address;
+    if (found == writers_.end() || at >= found->second.size() || found->second[at] == 0)
+        return {};
+    return found->second[at] - 1;
 }
 
 void interpreter::fault(const running_command& c, unsigned engine, const std::string& what) {
@@ -128,12 +144,15 @@ void interpreter::run(const std::vector<spec::command>& commands) {
     started_.assign(commands.size(), false);
     running_.clear();
     flights_.clear();
+    loads_.clear();
+    shadow_full_ = shadow_landed_ = false;
     const std::size_t before = completed.size();
     while (completed.size() - before < commands.size() && faults.size() < 20) {
         // Every possible step, in a random order; the first that moves is taken.
         std::vector<std::pair<std::size_t, unsigned>> steps;
-        constexpr unsigned start_step = 1000, finish_step = 1001;
+        constexpr unsigned start_step = 1000, finish_step = 1001, load_step = 1002;
         steps.emplace_back(0, start_step);
+        steps.emplace_back(0, load_step);
         for (std::size_t f = 0; f < flights_.size(); ++f)
             steps.emplace_back(f, finish_step);
         for (std::size_t r = 0; r < running_.size(); ++r)
@@ -146,6 +165,8 @@ void interpreter::run(const std::vector<spec::command>& commands) {
         for (const auto& [index, what] : steps) {
             if (what == start_step)
                 moved = start_command();
+            else if (what == load_step)
+                moved = begin_load();
             else if (what == finish_step) {
                 const bool oldest = std::none_of(
                     flights_.begin(), flights_.begin() + static_cast<std::ptrdiff_t>(index),
@@ -169,7 +190,7 @@ void interpreter::run(const std::vector<spec::command>& commands) {
                         if (state.active && state.pc < state.code.size())
                             fault(c, engine,
                                   "stands at " + std::to_string(state.pc) + ": " +
-                                      disassemble(state.code[state.pc]));
+                                      compiler::disassemble(state.code[state.pc]));
             return;
         }
     }
@@ -224,9 +245,11 @@ bool interpreter::start_command() {
                 fault(c, 0, "its working set covers live bytes of the state buffer");
                 break;
             }
-        state_buffer.set_owner(command.work_base, command.work_bytes, tagged_bytes::reserved);
-        psum.set_owner(command.psum_first * bank, command.psum_count * bank, tagged_bytes::reserved);
+        state_buffer.wipe(command.work_base, command.work_bytes, tagged_bytes::reserved);
+        psum.wipe(command.psum_first * bank, command.psum_count * bank, tagged_bytes::reserved);
         running_.push_back(std::move(c));
+        if (command.program_count == 0)
+            end_if_done(running_.size() - 1);
         return true;
     }
     return false;
@@ -239,39 +262,88 @@ bool interpreter::advance(std::size_t index, unsigned engine) {
         return std::count_if(flights_.begin(), flights_.end(),
                              [&](const flight& f) { return f.engine == engine && f.lane == lane; });
     };
-    if (state.pc == state.code.size()) {
-        if (in_flight(0) + in_flight(1))
+    const bool array = engine == spec::engine_pe;
+    if (state.pc >= state.code.size()) {
+        if (in_flight(0) + in_flight(1) || (array && !loads_.empty()))
             return false;
+        if (array) { // the next program starts without weights
+            shadow_full_ = shadow_landed_ = false;
+            active_ = {};
+        }
         state.active = false;
         end_if_done(index);
         return true;
     }
-    const instruction& code = state.code[state.pc];
+    const compiler::instruction& code = state.code[state.pc];
     const auto header = header_of(code);
     if (state.waits_done < 2) {
         const unsigned semaphore = state.waits_done ? header.wait1 : header.wait0;
         const unsigned count = state.waits_done ? header.wait1_count : header.wait0_count;
+        if (semaphore >= spec::semaphores || header.signal0 >= spec::semaphores || header.signal1 >= spec::semaphores) {
+            fault(c, engine, "names a semaphore that a context does not have");
+            state.pc = state.code.size();
+            return true;
+        }
         if (c.semaphores[semaphore] < count)
             return false;
         c.semaphores[semaphore] -= count;
         ++state.waits_done;
         return true;
     }
-    // DMA reads ahead of its writes; the array loads weights while it streams.
     const auto op = static_cast<opcode>(header.opcode);
-    const unsigned lane = op == opcode::matmul ? 1 : 0;
-    const long room = engine >= spec::engine_dma ? 2 : engine == spec::engine_pe && lane ? 2 : 1;
-    if (in_flight(lane) >= room)
-        return false;
-    if (op == opcode::load_weights && shadow_full_)
-        return false;
-    if (op == opcode::matmul && !shadow_landed_)
-        return false;
-    if (!begin(c, index, engine, code))
-        return false;
-    ++state.pc;
-    state.waits_done = 0;
+    const auto pc = static_cast<std::uint32_t>(state.pc);
+    if (op == opcode::load_weights) {
+        if (loads_.size() == load_places)
+            return false;
+        loads_.push_back({index, pc, code});
+    } else {
+        // DMA reads ahead of its writes; the array loads weights while it streams.
+        const unsigned lane = op == opcode::matmul ? 1 : 0;
+        const long room = engine >= spec::engine_dma || lane ? 2 : 1;
+        if (!(array && op == opcode::nop) && in_flight(lane) >= room)
+            return false;
+        const bool swap = op == opcode::matmul && (header.flags & spec::matmul_swap);
+        if (swap && !shadow_landed_) {
+            if (shadow_full_ || !loads_.empty())
+                return false;
+            fault(c, engine, "a swap without weights: " + compiler::disassemble(code));
+        }
+        begin(index, engine, pc, code);
+    }
+    engine_state& moved = running_[index].engines[engine];
+    if (moved.pc < moved.code.size())
+        ++moved.pc;
+    moved.waits_done = 0;
     return true;
+}
+
+bool interpreter::begin_load() {
+    if (loads_.empty() || shadow_full_)
+        return false;
+    const waiting_load load = loads_.front();
+    loads_.pop_front();
+    shadow_full_ = true;
+    shadow_landed_ = false;
+    begin(load.running, spec::engine_pe, load.pc, load.code);
+    return true;
+}
+
+void interpreter::finish(std::size_t index) {
+    const flight f = std::move(flights_[index]);
+    flights_.erase(flights_.begin() + static_cast<std::ptrdiff_t>(index));
+    running_command& c = running_[f.running];
+    const auto header = header_of(f.code);
+    if (static_cast<opcode>(header.opcode) == opcode::load_weights)
+        shadow_landed_ = true;
+    executed_.push_back({c.command.sequence, f.engine, f.pc, f.code});
+    if (!f.regions.empty() && f.regions.back().write)
+        write(c, f);
+    for (const auto& [semaphore, count] :
+         {std::pair{header.signal0, header.signal0_count}, std::pair{header.signal1, header.signal1_count}}) {
+        c.semaphores[semaphore] += count;
+        if (c.semaphores[semaphore] > spec::semaphore_max)
+            fault(c, f.engine, "semaphore overflow");
+    }
 }
 
 void interpreter::end_if_done(std::size_t index) {
@@ -284,8 +356,8 @@ void interpreter::end_if_done(std::size_t index) {
         if (c.semaphores[s])
             fault(c, 0, "semaphore " + std::to_string(s) + " is left at " + std::to_string(c.semaphores[s]));
     const std::uint64_t bank = device_.psum_bank_bytes();
-    state_buffer.set_owner(c.command.work_base, c.command.work_bytes, tagged_bytes::nobody);
-    psum.set_owner(c.command.psum_first * bank, c.command.psum_count * bank, tagged_bytes::nobody);
+    state_buffer.wipe(c.command.work_base, c.command.work_bytes, tagged_bytes::nobody);
+    psum.wipe(c.command.psum_first * bank, c.command.psum_count * bank, tagged_bytes::nobody);
     for (unsigned o = 0; o < c.command.operand_count; ++o) {
         const spec::operand& operand = c.command.operands[o];
         if (operand.access & static_cast<std::uint8_t>(spec::operand_access::release))
@@ -296,4 +368,4 @@ void interpreter::end_if_done(std::size_t index) {
     completed.push_back(c.command.sequence);
 }
 
-} // namespace retrace::compiler::testing
+} // namespace retrace::cosim

@@ -1,0 +1,33 @@
+# Makes vectors, compiles a bench with Icarus Verilog and runs it:
+#   cmake -D MAKER=make_rtl_vectors -D BENCH=array|unit -D PARAMETERS="ROWS=8;COLUMNS=8;DEPTH=1" -D SEED=1 -D COUNT=4
+#         -D ROOT=project -D GENERATED=folder of hw/spec/spec.svh -D FOLDER=scratch -P run_icarus.cmake
+file(MAKE_DIRECTORY ${FOLDER})
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE failed OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(failed)
+    message(FATAL_ERROR "${ARGN}:\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+foreach(parameter IN LISTS PARAMETERS)
+  list(APPEND overrides -P${BENCH}_bench.${parameter})
+  string(REGEX REPLACE ".*=" "" value ${parameter})
+  list(APPEND values ${value})
+endforeach()
+if(BENCH STREQUAL "array")
+  run(${MAKER} array ${values} ${SEED} ${COUNT} ${FOLDER}/array.vec)
+  set(plusargs +vectors=${FOLDER}/array.vec)
+else()
+  run(${MAKER} fma ${SEED} ${COUNT} ${FOLDER}/fma.vec)
+  run(${MAKER} adder ${SEED} ${COUNT} ${FOLDER}/adder.vec)
+  set(plusargs +fma=${FOLDER}/fma.vec +adder=${FOLDER}/adder.vec)
+endif()
+file(GLOB sources ${ROOT}/hw/rtl/*.sv)
+run(iverilog -g2012 -I${ROOT} -I${GENERATED} -s ${BENCH}_bench ${overrides} -o ${FOLDER}/bench.vvp
+    ${ROOT}/tests/rtl/${BENCH}_bench.sv ${sources})
+run(vvp -n ${FOLDER}/bench.vvp ${plusargs})
+message("${output}")
+if(NOT output MATCHES "PASS" OR output MATCHES "FAIL")
+  message(FATAL_ERROR "the bench did not pass")
+endif()
