@@ -48,6 +48,8 @@ struct core_options {
     std::string elf;
     std::uint64_t limit = 1'000'000'000;
     std::uint64_t memory_bytes = 16u << 20;
+    std::string signature; ///< file for the words from begin_signature to end_signature; empty: none
+    bool trace = false;    ///< a line per instruction on standard output
 };
 int core(const core_options& options);
 
@@ -60,6 +62,14 @@ struct cosim_options {
 };
 /// The co-simulation regression (sim/cosim/regression.h): random programs on the whole device against an untimed reference.
 int cosim(const cosim_options& options);
+
+struct fma_options {
+    std::string file;               ///< vectors in Berkeley TestFloat's text format; empty: the built-in sweep
+    std::uint64_t sweep = 1'000'000; ///< triples
+    std::uint64_t seed = 1;
+};
+/// Checks the multiply-add of every array of this build; model_fault if one is wrong.
+int fma(const fma_options& options);
 
 int help(const std::string& topic);
 

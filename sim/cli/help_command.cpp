@@ -16,6 +16,8 @@ A first look
   retrace prove out/digits-recompute                  prove from its log that the run kept to its schedule
   retrace gemm --m 512 --k 512 --n 512                one matrix product: cycles, utilisation, stalls
   retrace core program.elf                            any RV32IM program on the control core
+  retrace gemm --m 64 --k 64 --n 64 --preset tiny --array lockstep   all arrays side by side, the RTL too
+  retrace fma                                         the multiply-add of all arrays against an oracle
   retrace cosim --seed 1 --count 40                   random programs on the whole device, against a reference
 
 Change something

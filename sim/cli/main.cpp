@@ -17,6 +17,7 @@
 #include "sim/platform/platform.h"
 #include "sim/proof/proof.h"
 #include "sim/report/run_folder.h"
+#include "tlm/core/array/fma_check.h"
 #include "tlm/core/riscv/elf.h"
 
 namespace {
@@ -45,6 +46,8 @@ int guarded(Command&& command) {
     } catch (const cosim::case_error& e) {
         return report("", e, cli::usage_fault);
     } catch (const proof_error& e) {
+        return report("", e, cli::usage_fault);
+    } catch (const fma_vector_error& e) {
         return report("", e, cli::usage_fault);
     } catch (const elf_error& e) {
         return report("", e, cli::usage_fault);
@@ -135,6 +138,19 @@ int run(int argc, char** argv) {
     cosim_command->add_flag("--quiet", cosim.quiet, "no progress and no tables");
     cosim_command->add_flag("--worker", cosim.worker)->group(""); // what the regression starts for each case
 
+    core_command->add_option("--signature", core.signature, "write the words from begin_signature to end_signature to this file, one a line");
+    core_command->add_flag("--trace", core.trace, "log every instruction on standard output");
+
+    cli::fma_options fma;
+    CLI::App* fma_command =
+        app.add_subcommand("fma", "check the fused multiply-add of kernel, stepped and RTL: against vectors, or by a sweep against an oracle");
+    auto* fma_file = fma_command->add_option("FILE", fma.file, "vectors as `testfloat_gen f32_mulAdd` writes them: a b c result flags, in hex");
+    fma_command->add_option("--sweep", fma.sweep, "triples of the built-in sweep by operand class")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
+        ->capture_default_str()
+        ->excludes(fma_file);
+    fma_command->add_option("--seed", fma.seed, "seed of the sweep")->capture_default_str()->excludes(fma_file);
+
     std::string topic;
     CLI::App* help_command = app.add_subcommand("help", "what there is; help config, help log, help exit");
     help_command->add_option("TOPIC", topic, "config, log or exit");
@@ -156,6 +172,8 @@ int run(int argc, char** argv) {
         return guarded([&] { return cli::core(core); });
     if (cosim_command->parsed())
         return guarded([&] { return cli::cosim(cosim); });
+    if (fma_command->parsed())
+        return guarded([&] { return cli::fma(fma); });
     return guarded([&] { return cli::help(topic); });
 }
 
