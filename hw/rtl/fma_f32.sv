@@ -23,6 +23,9 @@
 // So rounding sees the right half bit and the right sticky bit. Subnormal factors need no normalisation, and a
 // result never has to be moved right: it moves left until its leading one is in bit 62 or its exponent is the
 // smallest, whichever comes first; in the latter case it is subnormal.
+//
+// What leaves an always_comb is assigned once on every path: Icarus Verilog 11 starts such a block again when a
+// value that drives a net changes twice in one go, and does not come to an end.
 `include "hw/rtl/faults.svh"
 
 module fma_f32 #(
@@ -45,51 +48,55 @@ module fma_f32 #(
     // ---- multiply: the exact product --------------------------------------------------------------------------
     // Exponents are biased; a product's is that of its bit 46. An infinite result has nothing to add, and signs
     // that agree.
-    logic              m_nan, m_infinite, m_special, m_product_sign, m_addend_sign;
-    logic              a_infinite, b_infinite, c_infinite;
-    logic [23:0]       x, y, m_addend;
-    logic signed [9:0] m_product_exponent;
+    logic              m_nan, m_infinite, m_product_sign, m_addend_sign;
+    logic              special, a_infinite, b_infinite, c_infinite, sign;
+    logic [23:0]       x, y, z, m_addend;
+    logic signed [9:0] exponent, m_product_exponent;
     logic [7:0]        m_addend_exponent;
-    logic [47:0]       m_product;
+    logic [47:0]       product, m_product;
 
     always_comb begin
         if (valid_i) begin
             // A subnormal has no implicit one, and the exponent of the smallest normal number.
-            x                  = {a_i[30:23] != 8'd0, a_i[22:0]};
-            y                  = {b_i[30:23] != 8'd0, b_i[22:0]};
-            m_product          = {24'b0, x} * {24'b0, y};
-            m_product_exponent = $signed({2'b0, a_i[30:23]}) + $signed({2'b0, b_i[30:23]}) - 10'sd127
+            x        = {a_i[30:23] != 8'd0, a_i[22:0]};
+            y        = {b_i[30:23] != 8'd0, b_i[22:0]};
+            z        = {c_i[30:23] != 8'd0, c_i[22:0]};
+            product  = {24'b0, x} * {24'b0, y};
+            exponent = $signed({2'b0, a_i[30:23]}) + $signed({2'b0, b_i[30:23]}) - 10'sd127
                 + $signed({9'b0, !x[23] && `RETRACE_FAULT(`RT_FAULT_SUBNORMAL_EXPONENT, 1'b0, 1'b1)})
                 + $signed({9'b0, !y[23]});
-            if (m_product == 48'd0)
-                m_product_exponent = 10'sd0; // below every addend's: zero moves nobody
-            m_addend          = {c_i[30:23] != 8'd0, c_i[22:0]};
-            m_addend_exponent = {c_i[30:24], c_i[23] | !m_addend[23]};
-            m_product_sign    = a_i[31] ^ b_i[31];
-            m_addend_sign     = c_i[31];
+            sign     = a_i[31] ^ b_i[31];
 
-            m_special  = a_i[30:23] == 8'hff || b_i[30:23] == 8'hff || c_i[30:23] == 8'hff;
+            special    = a_i[30:23] == 8'hff || b_i[30:23] == 8'hff || c_i[30:23] == 8'hff;
             a_infinite = a_i[30:0] == INFINITY;
             b_infinite = b_i[30:0] == INFINITY;
             c_infinite = c_i[30:0] == INFINITY;
-            m_nan      = 1'b0;
-            m_infinite = 1'b0;
-            if (m_special) begin
-                m_infinite = 1'b1;
-                m_nan      = a_i[30:0] > INFINITY || b_i[30:0] > INFINITY || c_i[30:0] > INFINITY
+            if (special) begin
+                m_infinite     = 1'b1;
+                m_nan          = a_i[30:0] > INFINITY || b_i[30:0] > INFINITY || c_i[30:0] > INFINITY
                     || (`RETRACE_FAULT(`RT_FAULT_INFINITY_TIMES_ZERO, 1'b0, 1'b1)
                         && ((a_infinite && b_i[30:0] == 31'd0) || (b_infinite && a_i[30:0] == 31'd0)))
-                    || ((a_infinite || b_infinite) && c_infinite && m_product_sign != m_addend_sign);
-                m_product_sign = c_infinite ? m_addend_sign : m_product_sign;
-                m_addend_sign  = m_product_sign;
+                    || ((a_infinite || b_infinite) && c_infinite && sign != c_i[31]);
+                m_product_sign = c_infinite ? c_i[31] : sign;
+                m_addend_sign  = c_infinite ? c_i[31] : sign;
                 m_product      = 48'd0;
                 m_addend       = 24'd0;
+            end else begin
+                m_infinite     = 1'b0;
+                m_nan          = 1'b0;
+                m_product_sign = sign;
+                m_addend_sign  = c_i[31];
+                m_product      = product;
+                m_addend       = z;
             end
+            // Zero has an exponent below every addend's: it moves nobody.
+            m_product_exponent = product == 48'd0 ? 10'sd0 : exponent;
+            m_addend_exponent  = {c_i[30:24], c_i[23] | !z[23]};
         end else begin
-            {m_nan, m_infinite, m_special, m_product_sign, m_addend_sign} = 5'd0;
-            {a_infinite, b_infinite, c_infinite} = 3'd0;
-            {x, y, m_product, m_addend} = 120'd0;
-            {m_product_exponent, m_addend_exponent} = 18'd0;
+            {m_nan, m_infinite, m_product_sign, m_addend_sign} = 4'd0;
+            {special, a_infinite, b_infinite, c_infinite, sign} = 5'd0;
+            {x, y, z, product, m_product, m_addend} = 192'd0;
+            {exponent, m_product_exponent, m_addend_exponent} = 28'd0;
         end
     end
 
@@ -137,33 +144,35 @@ module fma_f32 #(
     logic signed [9:0] distance;
     logic [9:0]        apart;
     logic [5:0]        right;
-    logic [63:0]       fixed, moved, shifted, a_sum;
+    logic [62:0]       a_sum;
+    logic [63:0]       fixed, moved, shifted, sticky, total;
 
     always_comb begin
         if (p_valid) begin
             distance     = p_product_exponent - $signed({2'b0, p_addend_exponent});
             addend_leads = distance < 10'sd0;
             apart        = addend_leads ? -distance : distance;
-            right        = apart > 10'd63 ? 6'd63 : apart[5:0];
-            right        = `RETRACE_FAULT(`RT_FAULT_SHORT_ALIGNMENT, {1'b0, right[4:0]}, right);
+            right        = apart > 10'd63 ? 6'd63
+                : apart[5:0] & `RETRACE_FAULT(`RT_FAULT_SHORT_ALIGNMENT, 6'd31, 6'd63);
             fixed        = addend_leads ? {3'b0, p_addend, 37'b0} : {2'b0, p_product, 14'b0};
             moved        = addend_leads ? {2'b0, p_product, 14'b0} : {3'b0, p_addend, 37'b0};
             shifted      = moved >> right;
             lost         = (shifted << right) != moved;
-            shifted      = shifted | {63'b0, `RETRACE_FAULT(`RT_FAULT_DROPPED_STICKY, 1'b0, lost)};
+            sticky       = shifted | {63'b0, `RETRACE_FAULT(`RT_FAULT_DROPPED_STICKY, 1'b0, lost)};
             a_exponent   = (addend_leads ? {2'b0, p_addend_exponent} : p_product_exponent) + 10'd2;
             if (p_product_sign == p_addend_sign) begin
-                a_sum  = fixed + shifted;
+                total  = fixed + sticky;
+                a_sum  = total[62:0];
                 a_sign = p_product_sign;
             end else begin
-                a_sum  = fixed - shifted;
+                total  = fixed - sticky;
+                a_sum  = total[63] ? -total[62:0] : total[62:0];
                 // x - x is +0 (IEEE 754, 6.3).
-                a_sign = a_sum != 64'd0 && ((addend_leads ? p_addend_sign : p_product_sign) ^ a_sum[63]);
-                a_sum  = a_sum[63] ? -a_sum : a_sum;
+                a_sign = total != 64'd0 && ((addend_leads ? p_addend_sign : p_product_sign) ^ total[63]);
             end
         end else begin
-            {a_sign, addend_leads, lost, a_exponent, distance, apart, right} = 39'd0;
-            {fixed, moved, shifted, a_sum} = 256'd0;
+            {a_sign, addend_leads, lost, a_exponent, distance, apart, right, a_sum} = 102'd0;
+            {fixed, moved, shifted, sticky, total} = 320'd0;
         end
     end
 
@@ -183,7 +192,7 @@ module fma_f32 #(
                         s_infinite <= p_infinite;
                         s_sign     <= a_sign;
                         s_exponent <= a_exponent;
-                        s_sum      <= a_sum[62:0];
+                        s_sum      <= a_sum;
                     end
                 end
             end
@@ -193,37 +202,36 @@ module fma_f32 #(
             assign s_infinite = p_infinite;
             assign s_sign     = a_sign;
             assign s_exponent = a_exponent;
-            assign s_sum      = a_sum[62:0];
+            assign s_sum      = a_sum;
         end
     endgenerate
 
     // ---- round: normalise, round to nearest even, pack --------------------------------------------------------
     logic [62:0] stop, rest, normal;
-    logic [5:0]  r_up;
+    logic [5:0]  up;
     logic [8:0]  field;
     logic        increment;
-    logic [31:0] magnitude, r_result;
+    logic [31:0] rounded, magnitude, r_result;
 
     always_comb begin
         if (s_valid) begin
             // A one where the exponent would become the smallest ends the search for the leading one there.
             stop = {1'b1, 62'b0} >> (s_exponent - 10'd1);
             rest = s_sum | stop;
-            r_up = 6'd0;
-            if (rest[62:31] == 32'd0) begin r_up[5] = 1'b1; rest = rest << 32; end
-            if (rest[62:47] == 16'd0) begin r_up[4] = 1'b1; rest = rest << 16; end
-            if (rest[62:55] == 8'd0)  begin r_up[3] = 1'b1; rest = rest << 8;  end
-            if (rest[62:59] == 4'd0)  begin r_up[2] = 1'b1; rest = rest << 4;  end
-            if (rest[62:61] == 2'd0)  begin r_up[1] = 1'b1; rest = rest << 2;  end
-            if (!rest[62])            begin r_up[0] = 1'b1; end
-            normal    = s_sum << r_up;
+            up   = 6'd0;
+            if (rest[62:31] == 32'd0) begin up[5] = 1'b1; rest = rest << 32; end
+            if (rest[62:47] == 16'd0) begin up[4] = 1'b1; rest = rest << 16; end
+            if (rest[62:55] == 8'd0)  begin up[3] = 1'b1; rest = rest << 8;  end
+            if (rest[62:59] == 4'd0)  begin up[2] = 1'b1; rest = rest << 4;  end
+            if (rest[62:61] == 2'd0)  begin up[1] = 1'b1; rest = rest << 2;  end
+            if (!rest[62])            begin up[0] = 1'b1; end
+            normal    = s_sum << up;
             // One less than the biased exponent: the leading one adds 1 to the exponent field.
-            field     = normal[62] ? s_exponent[8:0] - {3'b0, r_up} - 9'd1 : 9'd0;
+            field     = normal[62] ? s_exponent[8:0] - {3'b0, up} - 9'd1 : 9'd0;
             increment = normal[38]
                 && (normal[37:0] != 38'd0 || `RETRACE_FAULT(`RT_FAULT_ROUND_HALF_UP, 1'b1, normal[39]));
-            magnitude = {field, 23'd0} + {8'd0, normal[62:39]} + {31'd0, increment};
-            magnitude = `RETRACE_FAULT(`RT_FAULT_FLUSHED_SUBNORMAL, magnitude < 32'h00800000 ? 32'd0 : magnitude,
-                                       magnitude);
+            rounded   = {field, 23'd0} + {8'd0, normal[62:39]} + {31'd0, increment};
+            magnitude = `RETRACE_FAULT(`RT_FAULT_FLUSHED_SUBNORMAL, rounded < 32'h00800000 ? 32'd0 : rounded, rounded);
             if (s_nan)
                 r_result = `RETRACE_FAULT(`RT_FAULT_NAN_PAYLOAD, CANONICAL_NAN | {s_sign, 31'd1}, CANONICAL_NAN);
             else if (s_infinite)
@@ -235,7 +243,7 @@ module fma_f32 #(
                             magnitude[30:0]};
         end else begin
             {stop, rest, normal} = 189'd0;
-            {r_up, field, increment, magnitude, r_result} = 80'd0;
+            {up, field, increment, rounded, magnitude, r_result} = 112'd0;
         end
     end
 

@@ -129,7 +129,7 @@ int run(int argc, char** argv) {
     cosim_command->add_option("--seed", cosim.seed, "first seed")->capture_default_str();
     cosim_command->add_option("--count", cosim.count, "seeds: each is a case of its own")->check(CLI::Range(1u, 1'000'000u))->capture_default_str();
     cosim_command->add_option("--jobs", cosim.jobs, "processes at a time (default: as many as there are processors)")->check(CLI::Range(1u, 1024u));
-    cosim_command->add_option("--array", cosim.array, array_text)
+    cosim_command->add_option("--array", cosim.array, "array implementation: kernel, stepped, rtl, or lockstep (all of them, compared)")
         ->check(CLI::IsMember(array_implementations()))
         ->capture_default_str();
     cosim_command->add_option("--case", cosim.case_file, "run this case (JSON) instead of seeds");

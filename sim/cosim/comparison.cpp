@@ -73,6 +73,15 @@ std::string buffer_at(const test_case& c, const prepared_case& p, memory_kind me
     return memory == memory_kind::device_dram && address >= dram_data_bytes ? "a program" : "outside of all buffers";
 }
 
+/// Without the padding of a listing.
+std::string squeezed(const std::string& text) {
+    std::string out;
+    for (const char c : text)
+        if (c != ' ' || (!out.empty() && out.back() != ' '))
+            out += c;
+    return out;
+}
+
 class comparer {
 public:
     comparer(const test_case& c, const prepared_case& p, const interpreter& reference, const memory_image& device,
@@ -129,7 +138,7 @@ private:
                 result.cycle = *cycle;
             }
             if (const std::string origin = describe_origin(case_, prepared_, w.sequence, w.engine, w.pc); !origin.empty())
-                text += fmt::format(" ({})", origin);
+                text += fmt::format(" ({})", squeezed(origin));
             if (e.place)
                 text += fmt::format(", row {} column {}", e.place->first, e.place->second);
         } else {
@@ -150,7 +159,8 @@ private:
             text += fmt::format(" {} in {}", count, spec::name_of(memory));
         reference_options again;
         again.watched = {first_->memory, first_->address};
-        for (const std::string& line : run_reference(case_, prepared_, again)->history())
+        const auto watched = run_reference(case_, prepared_, again);
+        for (const std::string& line : watched->history())
             result.history += "  " + line + "\n";
         return result;
     }
@@ -182,8 +192,8 @@ std::optional<memory_difference> compare(const test_case& c, const prepared_case
     return comparer(c, p, reference, device, expected_host).run(cycle_of);
 }
 
-std::string describe(const trace::access_event& e) {
-    std::string text = fmt::format("cycle {:>7} .. {:>7}  command {} {:<10} {:>3} {:<14} {} {} {:#x} {} bytes", e.begin, e.end, e.sequence,
+std::string describe(const trace::access_event& e, std::size_t command) {
+    std::string text = fmt::format("cycle {:>7} .. {:>7}  command {} {:<10} {:>3} {:<14} {} {} {:#x} {} bytes", e.begin, e.end, command,
                                    compiler::engine_name(e.engine), e.pc, spec::name_of(e.opcode), e.write ? "writes" : "reads ",
                                    spec::name_of(e.memory), e.base, e.sizes[0]);
     for (unsigned d = 1; d < 4; ++d)

@@ -22,7 +22,7 @@ using finish_cycle = std::function<std::optional<std::uint64_t>(std::uint32_t se
 std::optional<memory_difference> compare(const test_case& c, const prepared_case& p, const interpreter& reference, const memory_image& device,
                                          const std::vector<std::byte>& expected_host, const finish_cycle& cycle_of);
 
-/// The access as one line.
-std::string describe(const trace::access_event& e);
+/// The access as one line; `command` as it is numbered in the case.
+std::string describe(const trace::access_event& e, std::size_t command);
 
 } // namespace retrace::cosim

@@ -88,6 +88,7 @@ public:
         for (bool smaller = true; smaller && left_ > 0;) {
             smaller = drop_commands();
             smaller = drop_operations() || smaller;
+            smaller = merge_commands() || smaller;
             smaller = shrink_shapes() || smaller;
             smaller = simplify() || smaller;
         }
@@ -126,6 +127,24 @@ private:
                     --end;
                 }
             }
+        return smaller;
+    }
+
+    /// What two commands do, in one.
+    bool merge_commands() {
+        bool smaller = false;
+        for (std::size_t k = best_.commands.size(); k-- > 1;) {
+            test_case candidate = best_;
+            command &first = candidate.commands[k - 1], &second = candidate.commands[k];
+            first.operations.insert(first.operations.end(), second.operations.begin(), second.operations.end());
+            first.release = second.release;
+            if (!first.work_bytes)
+                first.work_base = second.work_base, first.work_bytes = second.work_bytes;
+            if (!first.psum_count)
+                first.psum_first = second.psum_first, first.psum_count = second.psum_count;
+            candidate.commands.erase(candidate.commands.begin() + static_cast<std::ptrdiff_t>(k));
+            smaller = take(std::move(candidate)) || smaller;
+        }
         return smaller;
     }
 

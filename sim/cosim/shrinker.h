@@ -1,6 +1,6 @@
 #pragma once
 // From a case that fails to the smallest one found that still fails in the same way: drops commands, operations with what depends on
-// them, then shrinks shapes, then simplifies values and machine. Every candidate is legal before it is tried.
+// them, joins commands, then shrinks shapes, then simplifies values and machine. Every candidate is legal before it is tried.
 #include <functional>
 
 #include "sim/cosim/test_case.h"

@@ -115,7 +115,7 @@ std::string to_text(const test_case& c);
 /// case is legal (case_rules.h).
 test_case parse_case(const std::string& text, const std::string& name);
 
-/// One line, as in the JSON but for a reader: "pe: matmul p0+0 += s1+64 [5 x 8 bf16], swap".
+/// One line for a reader: "pe         matmul         p0+0/32 += s1+64/16 m=5 k=8 bf16 swap" (buffer + offset / pitch).
 std::string describe(const test_case& c, const operation& o);
 /// The whole case as a listing.
 std::string describe(const test_case& c);

@@ -16,17 +16,18 @@ namespace {
 constexpr std::size_t told_transactions = 32;
 
 /// The last transactions that ended up to the cycle, a line each.
-std::string transactions(const access_recorder& recorder, std::uint64_t until) {
+std::string transactions(const device_run& device, const prepared_case& p, std::uint64_t until) {
     std::vector<const trace::access_event*> chosen;
-    for (const trace::access_event& e : recorder.accesses())
+    for (const trace::access_event& e : device.recorder().accesses())
         if (e.end <= until)
             chosen.push_back(&e);
     if (chosen.empty())
         return {};
     const std::size_t first = chosen.size() > told_transactions ? chosen.size() - told_transactions : 0;
-    std::string text = fmt::format("the last {} transactions until then (commands by the device's sequence):\n", chosen.size() - first);
+    std::string text = fmt::format("the last {} transactions until then:\n", chosen.size() - first);
     for (std::size_t i = first; i < chosen.size(); ++i)
-        text += "  " + describe(*chosen[i]) + "\n";
+        if (const std::uint32_t sequence = device.reference_sequence(chosen[i]->sequence))
+            text += "  " + describe(*chosen[i], p.emitted.commands[sequence - 1].command + 1) + "\n";
     return text;
 }
 
@@ -66,7 +67,7 @@ void judge(const test_case& c, const prepared_case& p, const interpreter& refere
     r.sentence = difference->sentence;
     if (!difference->history.empty())
         r.report += "how the reference made it:\n" + difference->history;
-    r.report += transactions(device.recorder(), difference->cycle);
+    r.report += transactions(device, p, difference->cycle);
 }
 
 } // namespace
@@ -94,6 +95,8 @@ worked_case run_case(const test_case& c, const std::string& array, const std::fu
         judge(c, p, *reference, device, image, r);
     } catch (const simulation_interrupted&) {
         throw;
+    } catch (const simulation_error&) {
+        throw; // says nothing about the device
     } catch (const simulation_hang& e) {
         fail(r, verdict::hang, "hang", e.what());
     } catch (const array_mismatch& e) {
@@ -105,7 +108,7 @@ worked_case run_case(const test_case& c, const std::string& array, const std::fu
     }
     if (r.what != verdict::pass && r.checksum.empty()) {
         r.cycles = device.cycles();
-        r.report += transactions(device.recorder(), ~std::uint64_t{0});
+        r.report += transactions(device, p, ~std::uint64_t{0});
     }
     return w;
 }

@@ -63,7 +63,7 @@ TEST(case_text, faults_of_a_file_name_their_place) {
         {edited(good, "\"sizes\":[256,1,1,1]", "\"sizes\":[0,1,1,1]"), "sizes must be at least 1"},
         {edited(good, "\"sizes\":[256,1,1,1]", "\"sizes\":[1,4294967295,65535,65535]"), "runs"},
         {edited(good, "\"sizes\":[256,1,1,1]", "\"sizes\":[32,1,1,1]"), "not live"},
-        {edited(good, "\"m\":5,\"k\":3", "\"m\":5,\"k\":4"), "rows of 4 bf16 for weights of 3"},
+        {edited(good, "\"m\":5,\"k\":3", "\"m\":5,\"k\":2"), "rows of 2 bf16 for weights of 3"},
         {edited(good, "\"swap\":true,\"accumulate\":false", "\"swap\":false,\"accumulate\":false"), "no weights"},
         {edited(good, "\"function\":\"relu\"", "\"function\":\"sine\""), "'sine' is none of"},
         {edited(good, "\"scale\":\"3f800000\"", "\"scale\":\"1.0\""), "hexadecimal"},
@@ -87,9 +87,12 @@ TEST(case_text, deep_nesting_is_an_error_and_no_crash) {
 // Random damage: either an error, or a case that the reference runs without a fault, because the rules say it is legal.
 TEST(case_text, damaged_files_are_errors_or_legal_cases) {
     unsigned errors = 0, legal = 0;
-    for (std::uint32_t trial = 0; trial < 3000; ++trial) {
+    std::vector<std::string> texts;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed)
+        texts.push_back(to_text(generate(seed)));
+    for (std::uint32_t trial = 0; trial < 1200; ++trial) {
         auto random = [&, n = 0u]() mutable { return counter_random(4711, 0, trial, n++); };
-        std::string text = to_text(generate(1 + random() % 20));
+        std::string text = texts[random() % texts.size()];
         if (random() % 4 == 0) {
             for (unsigned i = 1 + random() % 4; i > 0; --i)
                 text[random() % text.size()] = static_cast<char>(random());
@@ -117,7 +120,7 @@ TEST(case_text, damaged_files_are_errors_or_legal_cases) {
         const auto reference = run_reference(c, prepare(c, spec::host_window_base));
         ASSERT_TRUE(reference->faults.empty()) << "trial " << trial << ": " << reference->faults.front();
     }
-    EXPECT_GT(errors, 500u);
+    EXPECT_GT(errors, 200u);
     EXPECT_GT(legal, 100u);
 }
 

@@ -115,7 +115,8 @@ TEST(emitter, every_wait_of_the_small_case_is_needed) {
                 for (std::uint64_t order = 0; order < 200 && !noticed; ++order) {
                     reference_options options;
                     options.interleaving = order;
-                    for (const std::string& fault : run_reference(c, p, options)->faults)
+                    const auto reference = run_reference(c, p, options);
+                    for (const std::string& fault : reference->faults)
                         noticed = noticed || fault.find("is left at") == fault.npos; // the token that nobody took is no proof
                 }
                 EXPECT_TRUE(noticed) << "program " << program << ", instruction " << i;

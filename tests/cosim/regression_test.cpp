@@ -140,7 +140,7 @@ TEST_F(regression_run, a_failure_is_shrunk_and_the_shrunk_case_can_be_run) {
     options_.shrink = 1;
     std::ofstream(folder_ / "original.json") << to_text(generate(seed));
     worker_is("if [ -z \"$case\" ]; then case=" + (folder_ / "original.json").string() +
-              "; fi; seed=" + std::to_string(seed) + "; if grep -q transpose $case; then " + leave("mismatch", "memory") + "exit 4; fi; " + leave("pass") + "exit 0");
+              "; fi; seed=" + std::to_string(seed) + "; if grep -q '\"transpose\"' $case; then " + leave("mismatch", "memory") + "exit 4; fi; " + leave("pass") + "exit 0");
     const regression_result r = run_regression(options_);
     EXPECT_EQ(r.exit_code(), 4);
     const fs::path file = options_.out / ("seed_" + std::to_string(seed)) / "shrunk.json";

@@ -73,16 +73,22 @@ TEST(worker, a_wrong_byte_of_a_copy_names_its_source) {
 TEST(worker, bytes_that_no_instruction_writes_are_compared_too) {
     const case_result r = tampered([](memory_image& m) { flip(m.dram, 1000, 1); });
     expect_in(r.sentence, {"device_dram 0x3e8 (outside of all buffers)", "which no instruction writes", "expected ff, got fe"});
-    const case_result program = tampered([](memory_image& m) { flip(m.dram, (128 << 10) + 3, 1); });
-    expect_in(program.sentence, {"device_dram 0x20003 (a program)"});
 }
 
-TEST(worker, live_bytes_and_stale_reads_are_compared) {
-    const case_result live = tampered([](memory_image& m) { --m.state_buffer_live; });
-    EXPECT_EQ(live.kind, "liveness");
-    expect_in(live.sentence, {"state_buffer: expected ", "live bytes"});
-    const case_result stale = tampered([](memory_image& m) { m.stale_reads = 2; });
-    expect_in(stale.sentence, {"2 stale reads"});
+TEST(worker, bytes_of_programs_are_compared_too) {
+    const case_result r = tampered([](memory_image& m) { flip(m.dram, (128 << 10) + 3, 1); });
+    expect_in(r.sentence, {"device_dram 0x20003 (a program)"});
+}
+
+TEST(worker, live_bytes_are_compared) {
+    const case_result r = tampered([](memory_image& m) { --m.state_buffer_live; });
+    EXPECT_EQ(r.kind, "liveness");
+    expect_in(r.sentence, {"state_buffer: expected ", "live bytes"});
+}
+
+TEST(worker, stale_reads_are_a_mismatch) {
+    const case_result r = tampered([](memory_image& m) { m.stale_reads = 2; });
+    expect_in(r.sentence, {"2 stale reads"});
 }
 
 // In one process only one simulation can run: the second is the program's own.

@@ -25,6 +25,11 @@ inline std::uint16_t bf16_bits(float value) {
         cosim::narrow(spec::number_format::bf16, std::bit_cast<std::uint32_t>(value)));
 }
 
+/// A function as the manual defines it, bit by bit.
+inline float function(spec::activation_function f, float x) {
+    return std::bit_cast<float>(cosim::apply(f, std::bit_cast<std::uint32_t>(x)));
+}
+
 inline device_capabilities test_device(unsigned rows, unsigned columns, unsigned queues = 4) {
     device_capabilities d;
     d.rows = rows;

@@ -52,7 +52,7 @@ TEST(overrides, point_at_themselves_in_messages) {
               0u);
     EXPECT_EQ(fault(sample, {"npu.array.rows=0"}), "--set npu.array.rows: '0' is out of range, 1 to 256");
     EXPECT_EQ(fault(sample, {"log.steps=[0]"}),
-              "--set log.steps: log.steps.0: '0' is out of range, a whole number from 1");
+              "--set log.steps: log.steps.0: '0' is out of range, 1 to 4294967295");
     EXPECT_EQ(fault(sample, {"npu.aray.rows=2"}),
               "--set npu.aray.rows: unknown key 'npu.aray' (did you mean 'npu.array'?)");
     EXPECT_EQ(fault(sample, {"npu.array.row=2"}),
