@@ -32,7 +32,7 @@ npu::npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned
       on_chip_{buffer_, psum_memory_, psum_ports_, std::uint64_t{config.psum.rows} * config.array.columns * 4},
       pe_("array", plane_, on_chip_, std::move(make_array), finished_),
       activation_("activation", spec::engine_activation, plane_, config.activation, on_chip_, finished_),
-      vector_("vector", spec::engine_vector, plane_, config.vector, on_chip_, finished_) {
+      vector_("vector", spec::engine_vector, plane_, config.vector, on_chip_, finished_), sockets_(config.check_protocol) {
     std::uint64_t base = 0;
     for (const dram_region& region : config.device_dram.regions) {
         dram_memory_.add_region(std::string(name_of(region.kind)), base, region.bytes);
@@ -41,15 +41,15 @@ npu::npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned
     engines_ = {&pe_, &activation_, &vector_};
     for (unsigned q = 0; q < config.dma.queues; ++q) {
         dma_.push_back(std::make_unique<dma_queue>(fmt::format("dma{}", q).c_str(), spec::engine_dma + q, plane_, finished_));
-        dma_.back()->host.bind(link_.port);
-        dma_.back()->dram.bind(dram_.port);
-        dma_.back()->buffer.bind(buffer_.port);
+        sockets_.bind(dma_.back()->host, link_.port);
+        sockets_.bind(dma_.back()->dram, dram_.port);
+        sockets_.bind(dma_.back()->buffer, buffer_.port);
         engines_.push_back(dma_.back().get());
     }
     for (engine* e : engines_)
-        e->fetch.bind(dram_.port);
-    core_.host.bind(link_.port);
-    core_.dram.bind(dram_.port);
+        sockets_.bind(e->fetch, dram_.port);
+    sockets_.bind(core_.host, link_.port);
+    sockets_.bind(core_.dram, dram_.port);
 }
 
 void npu::engine_start(unsigned engine, unsigned context, std::uint32_t program_address, std::uint32_t count) {

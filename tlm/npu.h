@@ -22,6 +22,7 @@
 #include "tlm/link/host_link.h"
 #include "tlm/memory/memory_block.h"
 #include "tlm/pe/pe_array.h"
+#include "tlm/protocol_checker.h"
 
 namespace retrace {
 
@@ -40,6 +41,8 @@ public:
     const tagged_memory& buffer() const { return buffer_memory_; }
     const tagged_memory& psum() const { return psum_memory_; }
     const control_core& core() const { return core_; }
+    /// What the checkers on the sockets have seen; nothing without npu_config::check_protocol.
+    const protocol_account& protocol() const { return sockets_.account(); }
     std::uint64_t commands_running() const;
     /// Commands submitted whose completions are not in host memory: while there are any, something has to move.
     std::uint64_t commands_owed() const { return block_.commands_owed(); }
@@ -90,6 +93,7 @@ private:
     elementwise_engine activation_, vector_;
     std::vector<std::unique_ptr<dma_queue>> dma_;
     std::vector<engine*> engines_; ///< by engine number
+    socket_binder sockets_;
 };
 
 } // namespace retrace

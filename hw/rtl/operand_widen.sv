@@ -14,11 +14,16 @@ module operand_widen (
     localparam [31:0] CANONICAL_NAN = 32'h7fc00000;
 
     // fp8 magnitudes without their sign. A subnormal's leading one becomes the implicit one: the fraction moves
-    // up and the exponent counts down from that of the smallest normal number.
+    // up and the exponent counts down from that of the smallest normal number. (Each is assigned once on every
+    // path; fma_f32.sv says why.)
     logic [30:0] e4m3, e5m2;
 
     always_comb begin : widen_e4m3
-        if (code_i[6:3] != 4'd0)
+        if (code_i[6:0] == 7'h7f) // the only NaN; there is no infinity
+            e4m3 = CANONICAL_NAN[30:0];
+        else if (`RETRACE_FAULT(`RT_FAULT_E4M3_INFINITY, code_i[6:0] == 7'h78, 1'b0))
+            e4m3 = 31'h7f800000;
+        else if (code_i[6:3] != 4'd0)
             e4m3 = {8'd120 + {4'b0, code_i[6:3]}, code_i[2:0], 20'b0};
         else if (code_i[2])
             e4m3 = {8'd120, code_i[1:0], 21'b0};
@@ -26,9 +31,6 @@ module operand_widen (
             e4m3 = {8'd119, code_i[0], 22'b0};
         else
             e4m3 = {code_i[0] ? 8'd118 : 8'd0, 23'b0};
-        if (code_i[6:0] == 7'h7f) // the only NaN; there is no infinity
-            e4m3 = CANONICAL_NAN[30:0];
-        e4m3 = `RETRACE_FAULT(`RT_FAULT_E4M3_INFINITY, code_i[6:0] == 7'h78 ? 31'h7f800000 : e4m3, e4m3);
     end
 
     always_comb begin : widen_e5m2
@@ -45,10 +47,12 @@ module operand_widen (
     logic [31:0] bf16;
 
     always_comb begin : widen_bf16
-        bf16 = {code_i[15:0], 16'b0};
         if (code_i[14:0] > 15'h7f80)
             bf16 = CANONICAL_NAN;
-        bf16 = `RETRACE_FAULT(`RT_FAULT_BF16_SUBNORMAL, code_i[14:7] == 8'd0 ? {code_i[15], 31'b0} : bf16, bf16);
+        else if (`RETRACE_FAULT(`RT_FAULT_BF16_SUBNORMAL, code_i[14:7] == 8'd0, 1'b0))
+            bf16 = {code_i[15], 31'b0};
+        else
+            bf16 = {code_i[15:0], 16'b0};
     end
 
     always_comb begin : select

@@ -83,6 +83,11 @@ void visit_array(config_visitor& v, array_settings& a) {
     v.close();
     v.scalar("implementation", choice({"kernel", "stepped", "rtl", "lockstep"}),
              "SIMD with closed-form cycles; every register clock by clock; the Verilated hardware; or all there are, compared", at(a.implementation));
+    v.open("stress", "random stalls of the whole array, to find what depends on its steady pace; values never change");
+    v.scalar("seed", whole(0, any), "of when and how long", at(a.stress.seed));
+    v.scalar("mean_gap", whole(0, 1'000'000'000), "cycles between two stalls on average; 0: none", at(a.stress.mean_gap_cycles));
+    v.scalar("longest", whole(1, 1'000'000), "cycles of a stall at most; lengths are uniform from 1", at(a.stress.max_cycles));
+    v.close();
     v.close();
 }
 

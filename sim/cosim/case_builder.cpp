@@ -73,7 +73,8 @@ void case_builder::make_command(bool first) {
         if (random_.chance(80))
             command_.work_base = w->base, command_.work_bytes = w->bytes;
         if (random_.chance(80))
-            command_.psum_first = q->base / (m.psum_rows * m.size * 4), command_.psum_count = q->bytes / (m.psum_rows * m.size * 4);
+            command_.psum_first = q->base / (m.psum_rows * m.size * 4),
+            command_.psum_count = q->bytes / (m.psum_rows * m.size * 4);
     }
     command_.step = random_.word();
     command_.seed = random_.word();
@@ -196,7 +197,8 @@ std::optional<matrix_place> case_builder::place_in(unsigned index, unsigned rows
     return matrix_place{index, offset, pitch};
 }
 
-std::optional<matrix_place> case_builder::live_matrix(std::initializer_list<memory_kind> memories, unsigned rows, std::uint32_t row_bytes) {
+std::optional<matrix_place> case_builder::live_matrix(std::initializer_list<memory_kind> memories, unsigned rows,
+                                                      std::uint32_t row_bytes) {
     for (unsigned trial = 0; trial < 24; ++trial) {
         const auto p = place_in(buffer_in(memories), rows, row_bytes);
         if (!p)
@@ -204,7 +206,8 @@ std::optional<matrix_place> case_builder::live_matrix(std::initializer_list<memo
         const buffer& b = case_.buffers[p->buffer];
         if (b.memory == memory_kind::psum && row_bytes % 4)
             continue;
-        if (walk_->live(byte_set::strided(b.memory, std::uint64_t{b.base} + p->offset, row_bytes, {rows, 1, 1}, {p->pitch, 0, 0}), owner_of(b)))
+        if (walk_->live(byte_set::strided(b.memory, std::uint64_t{b.base} + p->offset, row_bytes, {rows, 1, 1}, {p->pitch, 0, 0}),
+                        owner_of(b)))
             return p;
     }
     return {};
@@ -212,8 +215,7 @@ std::optional<matrix_place> case_builder::live_matrix(std::initializer_list<memo
 
 std::optional<matrix_place> case_builder::result_place(unsigned rows, std::uint32_t row_bytes) {
     for (unsigned trial = 0; trial < 8; ++trial)
-        if (const auto p = place_in(buffer_in({memory_kind::state_buffer}), rows, row_bytes);
-            p && in_working_set(p->buffer))
+        if (const auto p = place_in(buffer_in({memory_kind::state_buffer}), rows, row_bytes); p && in_working_set(p->buffer))
             return p;
     return {};
 }
@@ -279,7 +281,8 @@ std::optional<operation> case_builder::copy_to(unsigned index) {
 
 void case_builder::copy() {
     for (unsigned trial = 0; trial < 12; ++trial)
-        if (const auto o = copy_to(buffer_in({memory_kind::host, memory_kind::device_dram, memory_kind::state_buffer})); o && accept(*o))
+        if (const auto o = copy_to(buffer_in({memory_kind::host, memory_kind::device_dram, memory_kind::state_buffer}));
+            o && accept(*o))
             return;
 }
 
@@ -293,9 +296,11 @@ void case_builder::transpose() {
         o.to.buffer = buffer_in({memory_kind::host, memory_kind::device_dram, memory_kind::state_buffer});
         o.element_bytes = random_.of({1u, 2u, 4u});
         // Tiles of the transpose unit are 64 elements wide: below, at and beyond that.
-        const std::uint32_t columns = random_.of({1u, 3u, 8u, 16u, 33u, 64u, 65u, 100u}), rows = random_.of({1u, 2u, 7u, 8u, 16u, 31u});
+        const std::uint32_t columns = random_.of({1u, 3u, 8u, 16u, 33u, 64u, 65u, 100u}),
+                            rows = random_.of({1u, 2u, 7u, 8u, 16u, 31u});
         o.sizes = {columns * o.element_bytes, rows, 1, 1};
-        const auto source = place_in(o.from.buffer, rows, o.sizes[0]), destination = place_in(o.to.buffer, columns, rows * o.element_bytes);
+        const auto source = place_in(o.from.buffer, rows, o.sizes[0]),
+                   destination = place_in(o.to.buffer, columns, rows * o.element_bytes);
         if (!source || !destination)
             continue;
         o.from.offset = source->offset, o.from.strides[0] = source->pitch;

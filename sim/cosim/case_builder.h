@@ -1,6 +1,6 @@
 #pragma once
-// Fills a case with commands: proposes operations, in motifs that belong together (a product over several tiles, what follows it, data
-// on its way), and keeps those that the rules accept.
+// Fills a case with commands: proposes operations, in motifs that belong together (a product over several tiles, what follows it,
+// data on its way), and keeps those that the rules accept.
 #include <optional>
 
 #include "sim/cosim/case_random.h"
@@ -54,7 +54,8 @@ private:
     void nop();
 
     /// A matrix whose bytes are live, in a buffer of one of the memories.
-    std::optional<matrix_place> live_matrix(std::initializer_list<spec::memory_kind> memories, unsigned rows, std::uint32_t row_bytes);
+    std::optional<matrix_place> live_matrix(std::initializer_list<spec::memory_kind> memories, unsigned rows,
+                                            std::uint32_t row_bytes);
     /// A place in the buffer, if it is large enough.
     std::optional<matrix_place> place_in(unsigned buffer, unsigned rows, std::uint32_t row_bytes);
     std::optional<matrix_place> result_place(unsigned rows, std::uint32_t row_bytes);

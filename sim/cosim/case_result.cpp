@@ -21,9 +21,9 @@ const char* name_of(verdict v) {
 }
 
 std::string to_json(const case_result& r) {
-    const nlohmann::ordered_json j{{"seed", r.seed},         {"verdict", name_of(r.what)},       {"kind", r.kind},
-                                   {"sentence", r.sentence}, {"report", r.report},               {"cycles", r.cycles},
-                                   {"commands", r.commands}, {"operations", r.operations},       {"instructions", r.instructions},
+    const nlohmann::ordered_json j{{"seed", r.seed},         {"verdict", name_of(r.what)}, {"kind", r.kind},
+                                   {"sentence", r.sentence}, {"report", r.report},         {"cycles", r.cycles},
+                                   {"commands", r.commands}, {"operations", r.operations}, {"instructions", r.instructions},
                                    {"checksum", r.checksum}};
     // What a model says may hold any bytes.
     return j.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

@@ -1,6 +1,6 @@
 #pragma once
-// What running one case came to, as the worker process writes it and the regression reads it. Nothing in it depends on the machine it
-// ran on or how long it took: the same case gives the same bytes.
+// What running one case came to, as the worker process writes it and the regression reads it. Nothing in it depends on the
+// machine it ran on or how long it took: the same case gives the same bytes.
 #include <cstdint>
 #include <string>
 

@@ -48,18 +48,26 @@ problem case_walk::check_machine() const {
     for (const unsigned cycles : m.operand_cycles)
         if (problem p = range("operand_cycles", cycles, 1, 15))
             return p;
-    for (const auto& [key, value, low, high] :
-         {std::tuple{"fma_depth", m.fma_depth, 1u, 8u}, {"weight_registers", m.weight_registers, 1u, 2u}, {"psum_banks", m.psum_banks, 1u, 16u},
-          {"psum_rows", m.psum_rows, 1u, 512u}, {"state_buffer_bytes", m.state_buffer_bytes, 4096u, 1u << 20},
-          {"state_buffer_banks", m.state_buffer_banks, 1u, 64u}, {"activation_lanes", m.activation_lanes, 1u, 256u},
-          {"vector_lanes", m.vector_lanes, 1u, 256u}, {"dma_queues", m.dma_queues, 1u, 5u}, {"dma_chunk", m.dma_chunk, 64u, 4096u},
-          {"dma_outstanding", m.dma_outstanding, 1u, 16u}, {"transpose_rate", m.transpose_rate, 1u, 256u},
-          {"dram_channels", m.dram_channels, 1u, 8u}, {"dram_banks", m.dram_banks, 1u, 16u}, {"fetch_block", m.fetch_block, 1u, 64u}})
+    for (const auto& [key, value, low, high] : {std::tuple{"fma_depth", m.fma_depth, 1u, 8u},
+                                                {"weight_registers", m.weight_registers, 1u, 2u},
+                                                {"psum_banks", m.psum_banks, 1u, 16u},
+                                                {"psum_rows", m.psum_rows, 1u, 512u},
+                                                {"state_buffer_bytes", m.state_buffer_bytes, 4096u, 1u << 20},
+                                                {"state_buffer_banks", m.state_buffer_banks, 1u, 64u},
+                                                {"activation_lanes", m.activation_lanes, 1u, 256u},
+                                                {"vector_lanes", m.vector_lanes, 1u, 256u},
+                                                {"dma_queues", m.dma_queues, 1u, 5u},
+                                                {"dma_chunk", m.dma_chunk, 64u, 4096u},
+                                                {"dma_outstanding", m.dma_outstanding, 1u, 16u},
+                                                {"transpose_rate", m.transpose_rate, 1u, 256u},
+                                                {"dram_channels", m.dram_channels, 1u, 8u},
+                                                {"dram_banks", m.dram_banks, 1u, 16u},
+                                                {"fetch_block", m.fetch_block, 1u, 64u}})
         if (problem p = range(key, value, low, high))
             return p;
     if (m.state_buffer_bytes % (m.state_buffer_banks * 4 * m.size))
-        return wrong("machine.state_buffer_bytes: {} is not a multiple of {} banks * {} bytes", m.state_buffer_bytes, m.state_buffer_banks,
-                     4 * m.size);
+        return wrong("machine.state_buffer_bytes: {} is not a multiple of {} banks * {} bytes", m.state_buffer_bytes,
+                     m.state_buffer_banks, 4 * m.size);
     if ((m.dram_channels & (m.dram_channels - 1)) || (m.dram_banks & (m.dram_banks - 1)))
         return wrong("machine.dram_channels, dram_banks: {} and {} must be powers of two", m.dram_channels, m.dram_banks);
     return {};
@@ -149,7 +157,8 @@ problem case_walk::begin(const command& k) {
     for (const unsigned index : used) {
         const buffer& b = case_.buffers[index];
         const bool banks = b.memory == memory_kind::psum;
-        const std::uint64_t first = banks ? k.psum_first * bank : k.work_base, end = first + (banks ? k.psum_count * bank : k.work_bytes);
+        const std::uint64_t first = banks ? k.psum_first * bank : k.work_base,
+                            end = first + (banks ? k.psum_count * bank : k.work_bytes);
         const std::uint64_t b_end = std::uint64_t{b.base} + b.bytes;
         if ((banks || b.memory == memory_kind::state_buffer) && b.base < end && first < b_end && (b.base < first || end < b_end))
             return wrong("buffer {} lies in the working set only in part", b.name);
@@ -193,7 +202,8 @@ problem case_walk::matrix(const operation&, const matrix_place& p, std::uint64_t
 }
 
 problem case_walk::check(const operation& o, operation_bytes& bytes) const {
-    const auto* info = std::find_if(spec::instructions.begin(), spec::instructions.end(), [&](const auto& known) { return known.code == o.opcode; });
+    const auto* info = std::find_if(spec::instructions.begin(), spec::instructions.end(),
+                                    [&](const auto& known) { return known.code == o.opcode; });
     const bool can = o.engine == spec::engine_pe           ? info->pe
                      : o.engine == spec::engine_activation ? info->activation
                      : o.engine == spec::engine_vector     ? info->vector
@@ -219,8 +229,8 @@ problem case_walk::check(const operation& o, operation_bytes& bytes) const {
         return p;
     for (std::size_t r = 0; r < bytes.reads.size(); ++r)
         if (!live(bytes.reads[r], bytes.read_owners[r]))
-            return wrong("reads bytes of {} that are not live, or not under tag {} version {}", spec::name_of(bytes.reads[r].memory()),
-                         bytes.read_owners[r] >> 32, bytes.read_owners[r] & 0xffffffff);
+            return wrong("reads bytes of {} that are not live, or not under tag {} version {}",
+                         spec::name_of(bytes.reads[r].memory()), bytes.read_owners[r] >> 32, bytes.read_owners[r] & 0xffffffff);
     // A load behind another that no swap has taken yet reads late: when the shadow registers are free.
     if (o.opcode != opcode::matmul || !(o.flags & spec::matmul_swap))
         for (std::size_t l = 1; l < loads_.size(); ++l)
@@ -252,14 +262,16 @@ problem case_walk::check_array(const operation& o, operation_bytes& bytes) const
     if (!w)
         return wrong("there are no weights to multiply by");
     if (o.columns != w->k || (o.source == number_format::int8) != (w->format == number_format::int8))
-        return wrong("rows of {} {} for weights of {} x {} {}", o.columns, spec::name_of(o.source), w->k, w->n, spec::name_of(w->format));
+        return wrong("rows of {} {} for weights of {} x {} {}", o.columns, spec::name_of(o.source), w->k, w->n,
+                     spec::name_of(w->format));
     byte_set whole;
     if (problem p = matrix(o, o.d, o.rows, std::uint64_t{size} * 4, "d", whole))
         return p;
     const buffer& d = case_.buffers[o.d.buffer];
     if (d.memory != memory_kind::psum || o.d.pitch != size * 4 || (d.base + o.d.offset) % (size * 4))
         return wrong("d: sums lie in whole rows of PSUM, {} bytes apart", size * 4);
-    bytes.writes.push_back(byte_set::strided(d.memory, std::uint64_t{d.base} + o.d.offset, w->n * 4, {o.rows, 1, 1}, {o.d.pitch, 0, 0}));
+    bytes.writes.push_back(
+        byte_set::strided(d.memory, std::uint64_t{d.base} + o.d.offset, w->n * 4, {o.rows, 1, 1}, {o.d.pitch, 0, 0}));
     bytes.write_owner = owner_of(d);
     if (o.flags & spec::matmul_accumulate) {
         bytes.reads.push_back(bytes.writes.back());
@@ -269,12 +281,14 @@ problem case_walk::check_array(const operation& o, operation_bytes& bytes) const
 }
 
 problem case_walk::check_elementwise(const operation& o, operation_bytes& bytes) const {
-    const bool activate = o.opcode == opcode::activate, binary = o.opcode == opcode::binary, by_columns = o.opcode == opcode::reduce_columns;
+    const bool activate = o.opcode == opcode::activate, binary = o.opcode == opcode::binary,
+               by_columns = o.opcode == opcode::reduce_columns;
     if (activate) {
         const bool raw = o.source == number_format::int32 && o.function == 0 && o.scale == 0x3f800000 && o.flags == 0;
         if (o.result == number_format::int32 && !raw)
             return wrong("a result in int32 only for a plain copy of int32");
-        const bool narrow = o.result == number_format::bf16 || o.result == number_format::fp8_e4m3 || o.result == number_format::fp8_e5m2;
+        const bool narrow =
+            o.result == number_format::bf16 || o.result == number_format::fp8_e4m3 || o.result == number_format::fp8_e5m2;
         if ((o.flags & spec::activate_stochastic) && !narrow)
             return wrong("stochastic rounding is for bf16 and fp8 results");
     } else if (binary ? o.result == number_format::int32 : o.result != number_format::fp32) {
@@ -284,7 +298,8 @@ problem case_walk::check_elementwise(const operation& o, operation_bytes& bytes)
     if ((by_columns && function != spec::vector_operation::add) ||
         (o.opcode == opcode::reduce_rows && function != spec::vector_operation::add && function != spec::vector_operation::max))
         return wrong("no reduction by {}", spec::name_of(function));
-    const auto read = [&](const matrix_place& p, std::uint64_t rows, std::uint64_t row_bytes, const char* what, bool psum) -> problem {
+    const auto read = [&](const matrix_place& p, std::uint64_t rows, std::uint64_t row_bytes, const char* what,
+                          bool psum) -> problem {
         byte_set set;
         if (problem found = matrix(o, p, rows, row_bytes, what, set))
             return found;
@@ -330,15 +345,17 @@ problem case_walk::check_copy(const operation& o, operation_bytes& bytes) const 
     const std::uint32_t e = o.element_bytes;
     if (transpose && ((e != 1 && e != 2 && e != 4) || z[0] % e || z[2] != 1 || z[3] != 1))
         return wrong("a transpose has elements of 1, 2 or 4 bytes, whole rows of them, and two dimensions");
-    const auto side = [&](const copy_place& p, std::uint64_t run, std::uint64_t c0, std::uint64_t c1, std::uint64_t c2, const char* what,
-                          byte_set& set) -> problem {
+    const auto side = [&](const copy_place& p, std::uint64_t run, std::uint64_t c0, std::uint64_t c1, std::uint64_t c2,
+                          const char* what, byte_set& set) -> problem {
         const buffer& b = case_.buffers[p.buffer];
         if (b.memory == memory_kind::psum)
             return wrong("{}: DMA does not reach PSUM", what);
         const std::uint64_t extent = run + (c0 - 1) * p.strides[0] + (c1 - 1) * p.strides[1] + (c2 - 1) * p.strides[2];
         if (p.offset > b.bytes || extent > b.bytes - p.offset)
-            return wrong("{}: bytes {} .. {} do not lie in buffer {} ({} bytes)", what, p.offset, p.offset + extent, b.name, b.bytes);
-        set = byte_set::strided(b.memory, std::uint64_t{b.base} + p.offset, run, {c0, c1, c2}, {p.strides[0], p.strides[1], p.strides[2]});
+            return wrong("{}: bytes {} .. {} do not lie in buffer {} ({} bytes)", what, p.offset, p.offset + extent, b.name,
+                         b.bytes);
+        set = byte_set::strided(b.memory, std::uint64_t{b.base} + p.offset, run, {c0, c1, c2},
+                                {p.strides[0], p.strides[1], p.strides[2]});
         std::uint64_t distinct = 0;
         for (const byte_run& r : set.runs())
             distinct += r.end - r.begin;
@@ -349,12 +366,14 @@ problem case_walk::check_copy(const operation& o, operation_bytes& bytes) const 
     byte_set from, to;
     if (problem p = side(o.from, z[0], z[1], z[2], z[3], "from", from))
         return p;
-    if (problem p = transpose ? side(o.to, std::uint64_t{z[1]} * e, z[0] / e, 1, 1, "to", to) : side(o.to, z[0], z[1], z[2], z[3], "to", to))
+    if (problem p = transpose ? side(o.to, std::uint64_t{z[1]} * e, z[0] / e, 1, 1, "to", to)
+                              : side(o.to, z[0], z[1], z[2], z[3], "to", to))
         return p;
     if (from.memory() == to.memory() && from.first() < to.end() && to.first() < from.end())
         return wrong("source and destination overlap");
     const buffer &source = case_.buffers[o.from.buffer], &destination = case_.buffers[o.to.buffer];
-    if (source.memory != memory_kind::host && destination.memory != memory_kind::host && owner_of(source) != owner_of(destination))
+    if (source.memory != memory_kind::host && destination.memory != memory_kind::host &&
+        owner_of(source) != owner_of(destination))
         return wrong("a copy carries one tag and version; {} and {} differ", source.name, destination.name);
     bytes.write_owner = owner_of(destination.memory == memory_kind::host ? source : destination);
     bytes.read_owners.push_back(bytes.write_owner);

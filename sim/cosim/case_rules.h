@@ -1,8 +1,8 @@
 #pragma once
-// What makes a case legal, checked by walking it in its order: machine within its limits, buffers inside their memories and apart,
-// every operation one that its engine takes (hw/README.md, 4 and 5), reads of bytes that are live under the tag that the operation
-// names, the array's protocol, working sets over nothing that is live. The generator builds on the same walk, so what it makes is
-// legal by construction; the shrinker asks it which operations a removal has broken.
+// What makes a case legal, checked by walking it in its order: machine within its limits, buffers inside their memories and
+// apart, every operation one that its engine takes (hw/README.md, 4 and 5), reads of bytes that are live under the tag that the
+// operation names, the array's protocol, working sets over nothing that is live. The generator builds on the same walk, so what
+// it makes is legal by construction; the shrinker asks it which operations a removal has broken.
 #include <deque>
 #include <optional>
 #include <string>
@@ -13,7 +13,8 @@
 
 namespace retrace::cosim {
 
-/// What an operation touches, in addresses of its memories (host: offsets in the case's part). Reads come with the owner they expect.
+/// What an operation touches, in addresses of its memories (host: offsets in the case's part). Reads come with the owner they
+/// expect.
 struct operation_bytes {
     std::vector<byte_set> reads, writes;
     std::vector<std::uint64_t> read_owners; ///< tag and version of reads[i]; device memories only
@@ -53,8 +54,8 @@ private:
         byte_set source;
     };
     std::optional<std::string> check_machine() const;
-    std::optional<std::string> matrix(const operation& o, const matrix_place& p, std::uint64_t rows, std::uint64_t row_bytes, const char* what,
-                                      byte_set& bytes) const;
+    std::optional<std::string> matrix(const operation& o, const matrix_place& p, std::uint64_t rows, std::uint64_t row_bytes,
+                                      const char* what, byte_set& bytes) const;
     std::optional<std::string> check_array(const operation& o, operation_bytes& bytes) const;
     std::optional<std::string> check_elementwise(const operation& o, operation_bytes& bytes) const;
     std::optional<std::string> check_copy(const operation& o, operation_bytes& bytes) const;

@@ -40,7 +40,8 @@ json operation_json(const test_case& c, const operation& o) {
         j["format"] = format(o.source), j["k"] = o.rows, j["n"] = o.columns, j["a"] = place_json(c, o.a);
         break;
     case opcode::matmul:
-        j["format"] = format(o.source), j["m"] = o.rows, j["k"] = o.columns, j["a"] = place_json(c, o.a), j["d"] = place_json(c, o.d);
+        j["format"] = format(o.source), j["m"] = o.rows, j["k"] = o.columns, j["a"] = place_json(c, o.a),
+        j["d"] = place_json(c, o.d);
         j["swap"] = bool(o.flags & spec::matmul_swap), j["accumulate"] = bool(o.flags & spec::matmul_accumulate);
         break;
     case opcode::activate:
@@ -260,7 +261,8 @@ private:
         operation o;
         o.engine = engine(r.at("engine"));
         const std::string op = r.at("op").text();
-        const auto* info = std::find_if(spec::instructions.begin(), spec::instructions.end(), [&](const auto& known) { return op == known.name; });
+        const auto* info = std::find_if(spec::instructions.begin(), spec::instructions.end(),
+                                        [&](const auto& known) { return op == known.name; });
         if (info == spec::instructions.end())
             r.fail(fmt::format("there is no instruction '{}'", op));
         o.opcode = info->code;
@@ -268,7 +270,9 @@ private:
             if (r.at(key).flag())
                 o.flags |= static_cast<std::uint8_t>(bit);
         };
-        const auto function = [&] { o.function = static_cast<std::uint8_t>(r.at("function").name<spec::vector_operation>(spec::vector_operation_count)); };
+        const auto function = [&] {
+            o.function = static_cast<std::uint8_t>(r.at("function").name<spec::vector_operation>(spec::vector_operation_count));
+        };
         if (o.opcode != opcode::nop && o.opcode != opcode::copy) {
             o.source = r.at("format").format();
             o.a = matrix(r.at("a"));
@@ -284,7 +288,8 @@ private:
             flag("swap", spec::matmul_swap), flag("accumulate", spec::matmul_accumulate);
             break;
         case opcode::activate: {
-            o.function = static_cast<std::uint8_t>(r.at("function").name<spec::activation_function>(spec::activation_function_count));
+            o.function =
+                static_cast<std::uint8_t>(r.at("function").name<spec::activation_function>(spec::activation_function_count));
             o.result = r.at("result").format(), o.rows = r.at("rows").word(), o.columns = r.at("columns").word();
             const reader scale = r.at("scale");
             const std::string text = scale.text();
@@ -295,7 +300,8 @@ private:
             if (r.has("bias"))
                 o.flags |= spec::activate_bias, o.b = matrix(r.at("bias")), o.second = r.at("bias_format").format();
             if (r.has("element_base"))
-                o.flags |= spec::activate_stochastic, o.element_base = r.at("element_base").word(), o.element_pitch = r.at("element_pitch").word();
+                o.flags |= spec::activate_stochastic, o.element_base = r.at("element_base").word(),
+                                                      o.element_pitch = r.at("element_pitch").word();
             break;
         }
         case opcode::binary:
@@ -350,16 +356,29 @@ private:
 std::string to_text(const test_case& c) {
     const machine_settings& m = c.machine;
     json top{{"format", format_name}, {"seed", c.seed}};
-    top["machine"] = {{"size", m.size}, {"fma_depth", m.fma_depth}, {"weight_registers", m.weight_registers},
-                      {"operand_cycles", m.operand_cycles}, {"psum_banks", m.psum_banks}, {"psum_rows", m.psum_rows},
-                      {"state_buffer_bytes", m.state_buffer_bytes}, {"state_buffer_banks", m.state_buffer_banks},
-                      {"activation_lanes", m.activation_lanes}, {"vector_lanes", m.vector_lanes}, {"dma_queues", m.dma_queues},
-                      {"dma_chunk", m.dma_chunk}, {"dma_outstanding", m.dma_outstanding}, {"transpose_rate", m.transpose_rate},
-                      {"dram_channels", m.dram_channels}, {"dram_banks", m.dram_banks}, {"refresh", m.refresh},
-                      {"fetch_block", m.fetch_block}, {"ideal_memories", m.ideal_memories}, {"stress_seed", m.stress_seed}};
+    top["machine"] = {{"size", m.size},
+                      {"fma_depth", m.fma_depth},
+                      {"weight_registers", m.weight_registers},
+                      {"operand_cycles", m.operand_cycles},
+                      {"psum_banks", m.psum_banks},
+                      {"psum_rows", m.psum_rows},
+                      {"state_buffer_bytes", m.state_buffer_bytes},
+                      {"state_buffer_banks", m.state_buffer_banks},
+                      {"activation_lanes", m.activation_lanes},
+                      {"vector_lanes", m.vector_lanes},
+                      {"dma_queues", m.dma_queues},
+                      {"dma_chunk", m.dma_chunk},
+                      {"dma_outstanding", m.dma_outstanding},
+                      {"transpose_rate", m.transpose_rate},
+                      {"dram_channels", m.dram_channels},
+                      {"dram_banks", m.dram_banks},
+                      {"refresh", m.refresh},
+                      {"fetch_block", m.fetch_block},
+                      {"ideal_memories", m.ideal_memories},
+                      {"stress_seed", m.stress_seed}};
     // A line per buffer and operation: what a person edits is one of them.
-    std::string text = "{\n \"format\": " + top["format"].dump() + ",\n \"seed\": " + top["seed"].dump() + ",\n \"machine\": " +
-                       top["machine"].dump() + ",\n \"buffers\": [";
+    std::string text = "{\n \"format\": " + top["format"].dump() + ",\n \"seed\": " + top["seed"].dump() +
+                       ",\n \"machine\": " + top["machine"].dump() + ",\n \"buffers\": [";
     for (std::size_t i = 0; i < c.buffers.size(); ++i) {
         const buffer& b = c.buffers[i];
         json j{{"name", b.name}, {"memory", std::string(spec::name_of(b.memory))}, {"base", b.base}, {"bytes", b.bytes}};
@@ -374,7 +393,8 @@ std::string to_text(const test_case& c) {
         const command& k = c.commands[i];
         json j;
         if (k.work_bytes || k.psum_count)
-            j["work"] = {{"base", k.work_base}, {"bytes", k.work_bytes}, {"psum_first", k.psum_first}, {"psum_count", k.psum_count}};
+            j["work"] = {
+                {"base", k.work_base}, {"bytes", k.work_bytes}, {"psum_first", k.psum_first}, {"psum_count", k.psum_count}};
         j["step"] = k.step, j["seed"] = k.seed, j["token"] = k.token;
         j["release"] = json::array();
         for (const unsigned b : k.release)

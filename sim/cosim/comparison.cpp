@@ -37,12 +37,14 @@ element element_of(const spec::command& d, const executed_instruction& w, std::u
         return {{}, address, {}};
     const auto i = compiler::matrix_of(w.code);
     element e;
-    e.format = op == opcode::matmul ? (i.source_format == static_cast<unsigned>(number_format::int8) ? number_format::int32 : number_format::fp32)
-                                    : static_cast<number_format>(i.result_format);
+    e.format = op == opcode::matmul
+                   ? (i.source_format == static_cast<unsigned>(number_format::int8) ? number_format::int32 : number_format::fp32)
+                   : static_cast<number_format>(i.result_format);
     const unsigned size = bytes_of(*e.format);
     const std::uint64_t from_base = address - (d.operands[i.d.slot].base + i.d.offset);
     const bool one_row = op == opcode::reduce_columns || i.rows == 1;
-    const std::uint64_t row = one_row || i.d.pitch == 0 ? 0 : from_base / i.d.pitch, column = (from_base - row * i.d.pitch) / size;
+    const std::uint64_t row = one_row || i.d.pitch == 0 ? 0 : from_base / i.d.pitch,
+                        column = (from_base - row * i.d.pitch) / size;
     e.place = {row, column};
     e.address = address - (from_base - row * i.d.pitch) % size;
     return e;
@@ -167,12 +169,14 @@ private:
 
     std::optional<memory_difference> liveness() const {
         if (device_.stale_reads)
-            return memory_difference{"liveness", fmt::format("the device logged {} stale reads; a legal case has none", device_.stale_reads), {}};
+            return memory_difference{
+                "liveness", fmt::format("the device logged {} stale reads; a legal case has none", device_.stale_reads), {}};
         for (const auto& [name, want, have] : {std::tuple{"device_dram", reference_.dram.all().live, device_.dram_live},
                                                {"state_buffer", reference_.state_buffer.all().live, device_.state_buffer_live},
                                                {"psum", reference_.psum.all().live, device_.psum_live}})
             if (want != have)
-                return memory_difference{"liveness", fmt::format("{}: expected {} live bytes at the end, got {}", name, want, have), {}};
+                return memory_difference{
+                    "liveness", fmt::format("{}: expected {} live bytes at the end, got {}", name, want, have), {}};
         return {};
     }
 
@@ -187,15 +191,16 @@ private:
 
 } // namespace
 
-std::optional<memory_difference> compare(const test_case& c, const prepared_case& p, const interpreter& reference, const memory_image& device,
-                                         const std::vector<std::byte>& expected_host, const finish_cycle& cycle_of) {
+std::optional<memory_difference> compare(const test_case& c, const prepared_case& p, const interpreter& reference,
+                                         const memory_image& device, const std::vector<std::byte>& expected_host,
+                                         const finish_cycle& cycle_of) {
     return comparer(c, p, reference, device, expected_host).run(cycle_of);
 }
 
 std::string describe(const trace::access_event& e, std::size_t command) {
-    std::string text = fmt::format("cycle {:>7} .. {:>7}  command {} {:<10} {:>3} {:<14} {} {} {:#x} {} bytes", e.begin, e.end, command,
-                                   compiler::engine_name(e.engine), e.pc, spec::name_of(e.opcode), e.write ? "writes" : "reads ",
-                                   spec::name_of(e.memory), e.base, e.sizes[0]);
+    std::string text = fmt::format("cycle {:>7} .. {:>7}  command {} {:<10} {:>3} {:<14} {} {} {:#x} {} bytes", e.begin, e.end,
+                                   command, compiler::engine_name(e.engine), e.pc, spec::name_of(e.opcode),
+                                   e.write ? "writes" : "reads ", spec::name_of(e.memory), e.base, e.sizes[0]);
     for (unsigned d = 1; d < 4; ++d)
         if (e.sizes[d] > 1)
             text += fmt::format(" x {} every {}", e.sizes[d], e.strides[d - 1]);

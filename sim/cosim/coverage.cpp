@@ -46,8 +46,8 @@ names make_bins() {
         bins.insert(bins.end(), all.begin(), all.end());
     };
     const names formats = codes<number_format>(spec::number_format_count), operands = codes<number_format>(5),
-                floats = codes<number_format>(4), narrow = codes<number_format>(4, 1), classes = codes<number_class>(number_class_count),
-                reachable{"host", "device_dram", "state_buffer"};
+                floats = codes<number_format>(4), narrow = codes<number_format>(4, 1),
+                classes = codes<number_class>(number_class_count), reachable{"host", "device_dram", "state_buffer"};
     // machine
     cross("machine.size_depth", {sizes, depths});
     cross("machine.weight_registers", {{"1", "2"}});
@@ -85,7 +85,8 @@ names make_bins() {
     cross("activate.stochastic_with_bias", {{"yes"}});
     cross("activate.source_memory", {{"psum", "state_buffer"}});
     cross("activate.in_place", {{"yes"}});
-    cross("binary.operation_broadcast", {codes<spec::vector_operation>(spec::vector_operation_count), codes<spec::broadcast>(spec::broadcast_count)});
+    cross("binary.operation_broadcast",
+          {codes<spec::vector_operation>(spec::vector_operation_count), codes<spec::broadcast>(spec::broadcast_count)});
     cross("binary.source", {formats});
     cross("binary.second", {formats});
     cross("binary.result", {operands});
@@ -154,7 +155,9 @@ private:
 
     void machine() {
         const machine_settings& m = case_.machine;
-        const auto listed = [](const names& all, unsigned value) { return std::find(all.begin(), all.end(), std::to_string(value)) != all.end(); };
+        const auto listed = [](const names& all, unsigned value) {
+            return std::find(all.begin(), all.end(), std::to_string(value)) != all.end();
+        };
         if (listed(sizes, m.size) && listed(depths, m.fma_depth))
             hit("machine.size_depth.{}.{}", m.size, m.fma_depth);
         hit("machine.weight_registers.{}", m.weight_registers);
@@ -189,7 +192,10 @@ private:
                 break;
             case opcode::matmul: {
                 const bool swap = o.flags & spec::matmul_swap;
-                hit("matmul.swap.{}", !swap ? "none" : !last ? "first" : last->flags & spec::matmul_swap ? "back_to_back" : "after_reuse");
+                hit("matmul.swap.{}", !swap                             ? "none"
+                                      : !last                           ? "first"
+                                      : last->flags & spec::matmul_swap ? "back_to_back"
+                                                                        : "after_reuse");
                 if (swap) {
                     active = loads.front();
                     loads.erase(loads.begin());
@@ -247,15 +253,18 @@ private:
             if (o.a == o.d)
                 hit("activate.in_place.yes");
         } else if (o.opcode == opcode::binary) {
-            hit("binary.operation_broadcast.{}.{}", spec::name_of(static_cast<spec::vector_operation>(o.function)), spec::name_of(o.broadcast));
+            hit("binary.operation_broadcast.{}.{}", spec::name_of(static_cast<spec::vector_operation>(o.function)),
+                spec::name_of(o.broadcast));
             hit("binary.source.{}", text(o.source));
             hit("binary.second.{}", text(o.second));
             hit("binary.result.{}", text(o.result));
             hit("binary.source_memory.{}", psum ? "psum" : "state_buffer");
         } else if (o.opcode == opcode::reduce_rows) {
-            hit("reduce_rows.operation_source.{}.{}", spec::name_of(static_cast<spec::vector_operation>(o.function)), text(o.source));
+            hit("reduce_rows.operation_source.{}.{}", spec::name_of(static_cast<spec::vector_operation>(o.function)),
+                text(o.source));
         } else {
-            hit("reduce_columns.start_source.{}.{}", o.flags & spec::reduce_columns_accumulate ? "accumulate" : "zero", text(o.source));
+            hit("reduce_columns.start_source.{}.{}", o.flags & spec::reduce_columns_accumulate ? "accumulate" : "zero",
+                text(o.source));
         }
     }
 
@@ -273,7 +282,10 @@ private:
         const unsigned dimensions = o.sizes[3] > 1 ? 4 : o.sizes[2] > 1 ? 3 : o.sizes[1] > 1 ? 2 : 1;
         hit("copy.dimensions.{}", dimensions);
         const std::uint32_t line = 4 * case_.machine.size;
-        hit("copy.run.{}", o.sizes[0] == 1 ? "1_byte" : o.sizes[0] < line ? "below_line" : o.sizes[0] > case_.machine.dma_chunk ? "beyond_chunk" : "line_and_more");
+        hit("copy.run.{}", o.sizes[0] == 1                        ? "1_byte"
+                           : o.sizes[0] < line                    ? "below_line"
+                           : o.sizes[0] > case_.machine.dma_chunk ? "beyond_chunk"
+                                                                  : "line_and_more");
         if (dimensions == 1)
             return;
         const auto &s = o.from.strides, &d = o.to.strides;

@@ -86,7 +86,8 @@ memory_image device_run::image() const {
 std::vector<std::byte> device_run::expected_host(const interpreter& reference) const {
     std::vector<std::byte> host = host_before_;
     const std::uint64_t first = host_base_ - port_->host_memory_address();
-    std::copy_n(reference.host.begin() + static_cast<std::ptrdiff_t>(first), host_data_bytes, host.begin() + static_cast<std::ptrdiff_t>(first));
+    std::copy_n(reference.host.begin() + static_cast<std::ptrdiff_t>(first), host_data_bytes,
+                host.begin() + static_cast<std::ptrdiff_t>(first));
     blank_rings(host);
     return host;
 }

@@ -47,8 +47,8 @@ struct memory_image {
     std::uint64_t dram_live = 0, state_buffer_live = 0, psum_live = 0, stale_reads = 0;
 };
 
-/// One per process (SystemC). Fails with what the platform throws: simulation_hang, std::logic_error of the model, array_mismatch;
-/// command_failure for a command that did not end well.
+/// One per process (SystemC). Fails with what the platform throws: simulation_hang, std::logic_error of the model,
+/// array_mismatch; command_failure for a command that did not end well.
 class device_run {
 public:
     /// `array`: sim/platform/array_choice.h; array_choice_error where this build does not have it.
@@ -59,8 +59,8 @@ public:
     std::uint64_t host_base() const { return host_base_; }
     void run(const prepared_case& p);
 
-    /// After run(): memories of the device, and what they should be by the reference where the case does not reach (`expected_host`
-    /// is host memory as it was before the first command; the driver's rings are left out of both).
+    /// After run(): memories of the device, and what they should be by the reference where the case does not reach
+    /// (`expected_host` is host memory as it was before the first command; the driver's rings are left out of both).
     memory_image image() const;
     std::vector<std::byte> expected_host(const interpreter& reference) const;
 

@@ -56,9 +56,11 @@ private:
         const auto [at, added] = semaphores_.try_emplace({lane, engine}, 0);
         if (added) {
             if (semaphores_.size() > spec::semaphores)
-                throw case_error(fmt::format("command {}: needs more than the {} semaphores of a context", index_ + 1, spec::semaphores));
+                throw case_error(
+                    fmt::format("command {}: needs more than the {} semaphores of a context", index_ + 1, spec::semaphores));
             const auto start = static_cast<unsigned>(case_.seed + 7 * index_);
-            at->second = (start + 5 * static_cast<unsigned>(semaphores_.size())) % spec::semaphores; // 5 and 32 have no common factor
+            at->second =
+                (start + 5 * static_cast<unsigned>(semaphores_.size())) % spec::semaphores; // 5 and 32 have no common factor
         }
         return at->second;
     }
@@ -161,7 +163,8 @@ private:
             i.size0 = o.sizes[0], i.size1 = o.sizes[1];
             i.size2 = static_cast<std::uint16_t>(o.sizes[2]), i.size3 = static_cast<std::uint16_t>(o.sizes[3]);
             i.source_stride1 = o.from.strides[0], i.source_stride2 = o.from.strides[1], i.source_stride3 = o.from.strides[2];
-            i.destination_stride1 = o.to.strides[0], i.destination_stride2 = o.to.strides[1], i.destination_stride3 = o.to.strides[2];
+            i.destination_stride1 = o.to.strides[0], i.destination_stride2 = o.to.strides[1],
+            i.destination_stride3 = o.to.strides[2];
             return compiler::encode(i);
         }
         spec::matrix_instruction i{};
@@ -199,7 +202,8 @@ private:
     }
 
     /// The operation with its waits and signals, and nops for what does not fit into it.
-    void emit(const operation& o, int number, const links& l, std::vector<compiler::instruction>& code, std::vector<int>& origin) const {
+    void emit(const operation& o, int number, const links& l, std::vector<compiler::instruction>& code,
+              std::vector<int>& origin) const {
         const auto add = [&](const operation& what, int whose, const compiler::sync& s) {
             code.push_back(encode(what, s));
             origin.push_back(whose);
@@ -272,8 +276,8 @@ emitted_case emit(const test_case& c) {
     const auto bytes = bytes_of_operations(c);
     emitted_case e;
     std::vector<command_bytes> touched;
-    std::vector<std::size_t> place;              // of the case's commands among the emitted
-    std::vector<std::vector<bool>> before;       // per emitted command: who has completed when it starts
+    std::vector<std::size_t> place;        // of the case's commands among the emitted
+    std::vector<std::vector<bool>> before; // per emitted command: who has completed when it starts
     const auto add = [&](emitted_command&& k) {
         std::vector<bool> earlier(e.commands.size() + 1);
         for (const std::size_t w : k.waits) {
@@ -333,8 +337,13 @@ spec::command emitted_case::descriptor(const test_case& c, std::size_t index, st
     d.operand_count = static_cast<std::uint8_t>(e.slots.size());
     for (std::size_t s = 0; s < e.slots.size(); ++s) {
         const buffer& b = c.buffers[e.slots[s]];
-        d.operands[s] = {b.memory == memory_kind::host ? host_base + b.base : b.base, b.bytes,     b.tag, b.version,
-                         static_cast<std::uint8_t>(b.memory),                         e.access[s], 0};
+        d.operands[s] = {b.memory == memory_kind::host ? host_base + b.base : b.base,
+                         b.bytes,
+                         b.tag,
+                         b.version,
+                         static_cast<std::uint8_t>(b.memory),
+                         e.access[s],
+                         0};
     }
     return d;
 }

@@ -83,7 +83,8 @@ private:
             at += b.bytes + random_.below(64);
             b.seed = random_.word();
             b.values = static_cast<value_class>(i == 3 ? 0 : random_.between(1, value_class_count - 1));
-            b.format = i == 0 || random_.chance(40) ? common : static_cast<spec::number_format>(random_.below(spec::number_format_count));
+            b.format = i == 0 || random_.chance(40) ? common
+                                                    : static_cast<spec::number_format>(random_.below(spec::number_format_count));
         }
     }
 
@@ -101,7 +102,8 @@ private:
         for (unsigned i = 0; i < 6; ++i) {
             const std::uint32_t gap = random_.below(64), bytes = random_.between(share / 2, share - 64);
             // The sixth is for working sets.
-            buffer& b = add(i == 5 ? work_buffer : "s" + std::to_string(i), memory_kind::state_buffer, i * share + (aligned ? 0 : gap), bytes);
+            buffer& b = add(i == 5 ? work_buffer : "s" + std::to_string(i), memory_kind::state_buffer,
+                            i * share + (aligned ? 0 : gap), bytes);
             if (i == 5)
                 b.tag = b.version = 0;
         }
@@ -110,7 +112,8 @@ private:
     void psum() {
         const machine_settings& m = case_.machine;
         const std::uint32_t row = m.size * 4, working_banks = std::max(1u, m.psum_banks / 4);
-        const std::uint32_t rows = (m.psum_banks - working_banks) * m.psum_rows, first = random_.between(1, std::max(1u, rows / 2));
+        const std::uint32_t rows = (m.psum_banks - working_banks) * m.psum_rows,
+                            first = random_.between(1, std::max(1u, rows / 2));
         add("p0", memory_kind::psum, 0, first * row);
         if (rows > first)
             add("p1", memory_kind::psum, first * row, (rows - first) * row);

@@ -1,6 +1,6 @@
 #pragma once
-// A seed becomes a legal case: constrained-random, biased to corners (tails of the array, operand classes, odd strides, loads ahead
-// of their swaps, queues that feed themselves). Same seed, same case, on every machine.
+// A seed becomes a legal case: constrained-random, biased to corners (tails of the array, operand classes, odd strides, loads
+// ahead of their swaps, queues that feed themselves). Same seed, same case, on every machine.
 #include "sim/cosim/test_case.h"
 
 namespace retrace::cosim {

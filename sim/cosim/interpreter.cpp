@@ -71,14 +71,13 @@ void tagged_bytes::release(std::uint64_t at, std::uint64_t bytes, std::uint64_t 
 }
 
 bool tagged_bytes::owned(std::uint64_t at, std::uint64_t bytes, std::uint64_t whose) const {
-    return std::all_of(owner.begin() + static_cast<std::ptrdiff_t>(at),
-                       owner.begin() + static_cast<std::ptrdiff_t>(at + bytes),
+    return std::all_of(owner.begin() + static_cast<std::ptrdiff_t>(at), owner.begin() + static_cast<std::ptrdiff_t>(at + bytes),
                        [whose](std::uint64_t o) { return o == whose; });
 }
 
 std::uint64_t tagged_bytes::live_under_tag(std::uint32_t tag) const {
-    return static_cast<std::uint64_t>(std::count_if(
-        owner.begin(), owner.end(), [tag](std::uint64_t o) { return o < reserved && o >> 32 == tag; }));
+    return static_cast<std::uint64_t>(
+        std::count_if(owner.begin(), owner.end(), [tag](std::uint64_t o) { return o < reserved && o >> 32 == tag; }));
 }
 
 interpreter::interpreter(const device_capabilities& device, std::uint64_t host_bytes, std::uint64_t seed)
@@ -114,8 +113,7 @@ std::optional<std::size_t> interpreter::writer(memory_kind kind, std::uint64_t a
 
 void interpreter::fault(const running_command& c, unsigned engine, const std::string& what) {
     if (faults.size() < 20)
-        faults.push_back("command " + std::to_string(c.command.sequence) + ", " + engine_name(engine) + ": " +
-                         what);
+        faults.push_back("command " + std::to_string(c.command.sequence) + ", " + engine_name(engine) + ": " + what);
 }
 
 tagged_bytes* interpreter::memory(memory_kind kind) {
@@ -168,9 +166,8 @@ void interpreter::run(const std::vector<spec::command>& commands) {
             else if (what == load_step)
                 moved = begin_load();
             else if (what == finish_step) {
-                const bool oldest = std::none_of(
-                    flights_.begin(), flights_.begin() + static_cast<std::ptrdiff_t>(index),
-                    [&](const flight& f) {
+                const bool oldest =
+                    std::none_of(flights_.begin(), flights_.begin() + static_cast<std::ptrdiff_t>(index), [&](const flight& f) {
                         return f.engine == flights_[index].engine && f.lane == flights_[index].lane;
                     });
                 if (oldest) {
@@ -189,8 +186,7 @@ void interpreter::run(const std::vector<spec::command>& commands) {
                     for (const auto& [engine, state] : c.engines)
                         if (state.active && state.pc < state.code.size())
                             fault(c, engine,
-                                  "stands at " + std::to_string(state.pc) + ": " +
-                                      compiler::disassemble(state.code[state.pc]));
+                                  "stands at " + std::to_string(state.pc) + ": " + compiler::disassemble(state.code[state.pc]));
             return;
         }
     }
@@ -217,11 +213,10 @@ bool interpreter::start_command() {
             ready = ready && !blocked[command.program_engine[e]];
         for (const running_command& other : running_) {
             const spec::command& o = other.command;
-            if (!other.done &&
-                ((command.work_bytes && o.work_bytes && command.work_base < o.work_base + o.work_bytes &&
-                  o.work_base < command.work_base + command.work_bytes) ||
-                 (command.psum_count && o.psum_count && command.psum_first < o.psum_first + o.psum_count &&
-                  o.psum_first < command.psum_first + command.psum_count)))
+            if (!other.done && ((command.work_bytes && o.work_bytes && command.work_base < o.work_base + o.work_bytes &&
+                                 o.work_base < command.work_base + command.work_bytes) ||
+                                (command.psum_count && o.psum_count && command.psum_first < o.psum_first + o.psum_count &&
+                                 o.psum_first < command.psum_first + command.psum_count)))
                 ready = false;
         }
         for (unsigned e = 0; e < command.program_count; ++e)

@@ -1,9 +1,9 @@
 #pragma once
-// An untimed device: it runs commands' engine programs in any order that semaphores, wait sets and in-order engines allow, chosen by a
-// seeded random number, and shares no code with the model under tlm/. It computes values by the numeric contract
-// (reference_numbers.h), keeps an owner (tag, version) for every byte, counts live bytes, and collects as faults: reads of bytes that
-// are not live or belong to somebody else, accesses outside an operand's limit or permission, two engines on the same bytes at the
-// same time (one of them writing), working sets that overlap, semaphore overflow, and commands that never end.
+// An untimed device: it runs commands' engine programs in any order that semaphores, wait sets and in-order engines allow, chosen
+// by a seeded random number, and shares no code with the model under tlm/. It computes values by the numeric contract
+// (reference_numbers.h), keeps an owner (tag, version) for every byte, counts live bytes, and collects as faults: reads of bytes
+// that are not live or belong to somebody else, accesses outside an operand's limit or permission, two engines on the same bytes
+// at the same time (one of them writing), working sets that overlap, semaphore overflow, and commands that never end.
 //
 // On request it also remembers which instruction wrote each byte last, and the whole history of one byte.
 #include <cstdint>

@@ -63,13 +63,16 @@ std::string to_junit(const std::string& suite, const std::vector<junit_case>& ca
         seconds += c.seconds;
         failures += c.failed;
     }
-    std::string text = fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"{0}\" failures=\"{1}\" time=\"{2:.3f}\">\n"
-                                   "  <testsuite name=\"{3}\" tests=\"{0}\" failures=\"{1}\" errors=\"0\" skipped=\"0\" time=\"{2:.3f}\">\n",
-                                   cases.size(), failures, seconds, escaped(suite));
+    std::string text =
+        fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"{0}\" failures=\"{1}\" time=\"{2:.3f}\">\n"
+                    "  <testsuite name=\"{3}\" tests=\"{0}\" failures=\"{1}\" errors=\"0\" skipped=\"0\" time=\"{2:.3f}\">\n",
+                    cases.size(), failures, seconds, escaped(suite));
     for (const junit_case& c : cases) {
-        text += fmt::format("    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\"", escaped(suite), escaped(c.name), c.seconds);
+        text +=
+            fmt::format("    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\"", escaped(suite), escaped(c.name), c.seconds);
         if (c.failed)
-            text += fmt::format(">\n      <failure message=\"{}\">{}</failure>\n    </testcase>\n", escaped(c.message), escaped(c.detail));
+            text += fmt::format(">\n      <failure message=\"{}\">{}</failure>\n    </testcase>\n", escaped(c.message),
+                                escaped(c.detail));
         else
             text += "/>\n";
     }

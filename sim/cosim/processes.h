@@ -1,6 +1,6 @@
 #pragma once
-// Child processes, several at a time, with their output in a file each. While a process_pool lives, SIGINT and SIGTERM are taken by it:
-// the children are stopped, and wait() says so.
+// Child processes, several at a time, with their output in a file each. While a process_pool lives, SIGINT and SIGTERM are taken
+// by it: the children are stopped, and wait() says so.
 #include <chrono>
 #include <csignal>
 #include <optional>
@@ -13,9 +13,9 @@
 namespace retrace::cosim {
 
 struct process_end {
-    std::size_t id = 0;        ///< as start() got it
-    std::optional<int> code;   ///< exit code
-    int signal = 0;            ///< that killed it
+    std::size_t id = 0;      ///< as start() got it
+    std::optional<int> code; ///< exit code
+    int signal = 0;          ///< that killed it
     bool timed_out = false;
     double seconds = 0;
 };

@@ -25,7 +25,8 @@ prepared_case prepare(const test_case& c, std::uint64_t host_base) {
         p.commands.push_back(d);
     }
     if (at > dram_data_bytes + dram_program_bytes)
-        throw case_error(fmt::format("its programs have {} bytes; there is room for {}", at - dram_data_bytes, dram_program_bytes));
+        throw case_error(
+            fmt::format("its programs have {} bytes; there is room for {}", at - dram_data_bytes, dram_program_bytes));
     return p;
 }
 
@@ -38,7 +39,8 @@ std::vector<prepared_case::program_place> prepared_case::programs() const {
 }
 
 std::unique_ptr<interpreter> run_reference(const test_case& c, const prepared_case& p, const reference_options& options) {
-    auto machine = std::make_unique<interpreter>(capabilities_of(c.machine), host_memory_bytes, options.interleaving.value_or(c.seed));
+    auto machine =
+        std::make_unique<interpreter>(capabilities_of(c.machine), host_memory_bytes, options.interleaving.value_or(c.seed));
     machine->in_place_allowed = true;
     for (const buffer& b : c.buffers)
         if (b.memory == spec::memory_kind::host)
@@ -53,7 +55,8 @@ std::unique_ptr<interpreter> run_reference(const test_case& c, const prepared_ca
     return machine;
 }
 
-std::string describe_origin(const test_case& c, const prepared_case& p, std::uint32_t sequence, unsigned engine, std::uint32_t pc) {
+std::string describe_origin(const test_case& c, const prepared_case& p, std::uint32_t sequence, unsigned engine,
+                            std::uint32_t pc) {
     if (sequence == 0 || sequence > p.emitted.commands.size())
         return {};
     const emitted_command& e = p.emitted.commands[sequence - 1];

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include <fmt/format.h>
+
 namespace retrace::cosim {
 
 using spec::activation_function;
@@ -20,7 +22,7 @@ std::uint32_t bits_of(float v) { return canonical(std::bit_cast<std::uint32_t>(v
 /// A float format that is narrower than binary32: sign, exponent, `mantissa` bits.
 struct small_float {
     int mantissa, bias, width;
-    bool infinity;            ///< E4M3FN has none: only the largest code of a sign is special, a NaN
+    bool infinity; ///< E4M3FN has none: only the largest code of a sign is special, a NaN
     std::uint32_t largest, nan;
     int smallest_exponent() const { return 1 - bias; }
 };
@@ -71,7 +73,7 @@ std::uint32_t narrow_float(const small_float& f, std::uint32_t bits, Rule&& up) 
     if (e < f.smallest_exponent()) // subnormal: the code is the number of units
         return sign | static_cast<std::uint32_t>(std::ldexp(rounded, f.mantissa - f.smallest_exponent()));
     const auto significand = static_cast<std::uint32_t>(std::ldexp(rounded, f.mantissa - e));
-    return sign | (static_cast<std::uint32_t>(e + f.bias) << f.mantissa) + (significand - (1u << f.mantissa));
+    return sign | static_cast<std::uint32_t>(e + f.bias) << f.mantissa | (significand - (1u << f.mantissa));
 }
 
 /// E(t) of the table of functions: the exponential in binary64.
@@ -82,8 +84,9 @@ double exponential(double t) {
     const double n = s - 0x1.8p52;
     const double r = (t - n * 0x1.62e42feep-1) - n * 0x1.a39ef35793c76p-33;
     double p = 0x1.ae64567f544e4p-26;
-    for (const double c : {0x1.27e4fb7789f5cp-22, 0x1.71de3a556c734p-19, 0x1.a01a01a01a01ap-16, 0x1.a01a01a01a01ap-13,
-                           0x1.6c16c16c16c17p-10, 0x1.1111111111111p-7, 0x1.5555555555555p-5, 0x1.5555555555555p-3, 0x1p-1, 0x1p+0, 0x1p+0})
+    for (const double c :
+         {0x1.27e4fb7789f5cp-22, 0x1.71de3a556c734p-19, 0x1.a01a01a01a01ap-16, 0x1.a01a01a01a01ap-13, 0x1.6c16c16c16c17p-10,
+          0x1.1111111111111p-7, 0x1.5555555555555p-5, 0x1.5555555555555p-3, 0x1p-1, 0x1p+0, 0x1p+0})
         p = p * r + c;
     return std::ldexp(p, static_cast<int>(n));
 }
@@ -94,8 +97,8 @@ double logarithm(double x) {
     const auto e = static_cast<double>(static_cast<std::int64_t>(i) >> 52);
     const double f = std::bit_cast<double>((i & fraction) + root_half) - 1.0, s = f / (f + 2.0), z = s * s;
     double q = 0x1.af286bca1af28p-5;
-    for (const double c : {0x1.e1e1e1e1e1e1ep-5, 0x1.1111111111111p-4, 0x1.3b13b13b13b14p-4, 0x1.745d1745d1746p-4, 0x1.c71c71c71c71cp-4,
-                           0x1.2492492492492p-3, 0x1.999999999999ap-3, 0x1.5555555555555p-2, 0x1p+0})
+    for (const double c : {0x1.e1e1e1e1e1e1ep-5, 0x1.1111111111111p-4, 0x1.3b13b13b13b14p-4, 0x1.745d1745d1746p-4,
+                           0x1.c71c71c71c71cp-4, 0x1.2492492492492p-3, 0x1.999999999999ap-3, 0x1.5555555555555p-2, 0x1p+0})
         q = q * z + c;
     return (s + s) * q + e * 0x1.62e42fefa39efp-1;
 }
@@ -150,9 +153,8 @@ std::uint32_t narrow(number_format format, std::uint32_t bits) {
         const double held = whole < -128.0 ? -128.0 : whole > 127.0 ? 127.0 : whole;
         return static_cast<std::uint8_t>(static_cast<std::int8_t>(held));
     }
-    return narrow_float(layout_of(format), bits, [](double whole, double rest) {
-        return rest > 0.5 || (rest == 0.5 && std::fmod(whole, 2.0) == 1.0);
-    });
+    return narrow_float(layout_of(format), bits,
+                        [](double whole, double rest) { return rest > 0.5 || (rest == 0.5 && std::fmod(whole, 2.0) == 1.0); });
 }
 
 std::uint32_t narrow_stochastic(number_format format, std::uint32_t bits, std::uint32_t random) {
@@ -240,6 +242,11 @@ std::uint64_t ulp_distance(number_format format, std::uint32_t a, std::uint32_t 
     };
     const std::int64_t distance = order(a) - order(b);
     return static_cast<std::uint64_t>(distance < 0 ? -distance : distance);
+}
+
+std::string text_of_word(std::uint32_t bits, bool integer) {
+    return integer ? fmt::format("{}", static_cast<std::int32_t>(bits))
+                   : fmt::format("{:08x} ({:.9g})", bits, std::bit_cast<float>(bits));
 }
 
 } // namespace retrace::cosim

@@ -2,6 +2,7 @@
 // The numeric contract (hw/README.md, 8) written a second time, for the reference interpreter: scalar, one element at a time, and
 // without a line of tlm/. Words of binary32 travel as their bits, so that payloads of NaNs and int32 words survive.
 #include <cstdint>
+#include <string>
 
 #include "hw/spec/spec.h"
 
@@ -30,5 +31,8 @@ std::uint32_t apply(spec::activation_function function, std::uint32_t bits);
 /// Distance in units in the last place between two elements of a float format, -0 and +0 in one place; of an integer format the
 /// difference of the values.
 std::uint64_t ulp_distance(spec::number_format format, std::uint32_t a, std::uint32_t b);
+
+/// The word in hex and as a number: binary32, or an integer.
+std::string text_of_word(std::uint32_t bits, bool integer);
 
 } // namespace retrace::cosim

@@ -72,7 +72,9 @@ private:
     std::string name_of_case(std::size_t index) const {
         return options_.case_file ? options_.case_file->string() : fmt::format("seed {}", seed_of(index));
     }
-    fs::path folder_of(std::size_t index) const { return folder_ / (options_.case_file ? "case" : fmt::format("seed_{}", seed_of(index))); }
+    fs::path folder_of(std::size_t index) const {
+        return folder_ / (options_.case_file ? "case" : fmt::format("seed_{}", seed_of(index)));
+    }
 
     std::vector<std::string> worker(const std::vector<std::string>& what, const fs::path& folder) const {
         std::vector<std::string> a{options_.program, "cosim", "--worker", "--array", options_.array, "--out", folder.string()};
@@ -91,13 +93,15 @@ private:
     void start(std::size_t index) {
         const fs::path folder = folder_of(index);
         fs::create_directories(folder);
-        const std::vector<std::string> what = options_.case_file ? std::vector<std::string>{"--case", fs::absolute(*options_.case_file).string()}
-                                                                 : std::vector<std::string>{"--seed", std::to_string(seed_of(index))};
+        const std::vector<std::string> what = options_.case_file
+                                                  ? std::vector<std::string>{"--case", fs::absolute(*options_.case_file).string()}
+                                                  : std::vector<std::string>{"--seed", std::to_string(seed_of(index))};
         pool_.start(index, worker(what, folder), (folder / "log.txt").string());
     }
 
     /// What the worker left, or why there is nothing: a process that dies is a failure of its case, never a pass.
-    static case_result outcome(const process_end& end, const fs::path& folder, std::uint64_t seed, bool any_seed, std::string& log) {
+    static case_result outcome(const process_end& end, const fs::path& folder, std::uint64_t seed, bool any_seed,
+                               std::string& log) {
         log = tail_of(folder / "log.txt");
         case_result r;
         r.seed = seed;
@@ -118,7 +122,8 @@ private:
             case_result found = parse_result(read_text(folder / result_file));
             const int expected = found.passed() ? 0 : found.what == verdict::hang ? 3 : 4;
             if (*end.code != expected)
-                r.sentence = fmt::format("the process ended with exit code {}, its result says {}", *end.code, name_of(found.what));
+                r.sentence =
+                    fmt::format("the process ended with exit code {}, its result says {}", *end.code, name_of(found.what));
             else if (found.seed != seed && !any_seed)
                 r.sentence = fmt::format("the process left the result of seed {}", found.seed);
             else
@@ -134,7 +139,8 @@ private:
         const fs::path folder = folder_of(end.id);
         c.seconds = end.seconds;
         c.result = outcome(end, folder, options_.case_file ? 0 : seed_of(end.id), options_.case_file.has_value(), c.log);
-        c.reproduce = command(options_.case_file ? "--case " + options_.case_file->string() : fmt::format("--seed {} --count 1", seed_of(end.id)));
+        c.reproduce = command(options_.case_file ? "--case " + options_.case_file->string()
+                                                 : fmt::format("--seed {} --count 1", seed_of(end.id)));
         try {
             const machine_settings m = parse_case(read_text(folder / case_file), case_file).machine;
             c.machine = fmt::format("{0}x{0}, D {1}", m.size, m.fma_depth);
@@ -180,7 +186,8 @@ private:
     bool shrink_case(std::size_t index, finished_case& c) {
         test_case original;
         try {
-            original = options_.case_file ? parse_case(read_text(*options_.case_file), options_.case_file->string()) : generate(c.result.seed);
+            original = options_.case_file ? parse_case(read_text(*options_.case_file), options_.case_file->string())
+                                          : generate(c.result.seed);
         } catch (const case_error&) {
             return false;
         }
@@ -213,8 +220,9 @@ private:
         for (const auto& k : small.smallest.commands)
             operations += k.operations.size();
         const bool same = told.what == c.result.what && told.kind == c.result.kind;
-        c.report = fmt::format("{}\nshrunk from {} to {} operations in {} trials{}:\n", fmt::format("{}: {}", name_of(c.result.what), c.result.sentence),
-                               c.result.operations, operations, small.trials, small.finished ? "" : " (the limit)") +
+        c.report = fmt::format("{}\nshrunk from {} to {} operations in {} trials{}:\n",
+                               fmt::format("{}: {}", name_of(c.result.what), c.result.sentence), c.result.operations, operations,
+                               small.trials, small.finished ? "" : " (the limit)") +
                    report_of(c, same ? told : c.result, small.smallest);
         return true;
     }
@@ -230,8 +238,9 @@ private:
         write_text(folder_ / "coverage.json", result_.covered.to_json());
         std::string lines;
         for (const finished_case& c : result_.cases)
-            lines += fmt::format("seed {} {} {} commands {} operations {} instructions {} cycles\n", c.result.seed, name_of(c.result.what),
-                                 c.result.commands, c.result.operations, c.result.instructions, c.result.cycles);
+            lines += fmt::format("seed {} {} {} commands {} operations {} instructions {} cycles\n", c.result.seed,
+                                 name_of(c.result.what), c.result.commands, c.result.operations, c.result.instructions,
+                                 c.result.cycles);
         write_text(folder_ / "summary.txt", lines + "\n" + describe(result_) + "\n" + describe(result_.covered));
     }
 
@@ -244,7 +253,8 @@ private:
 } // namespace
 
 std::string finished_case::failure_text() const {
-    return result.passed() ? std::string() : "reproduce: " + reproduce + "\n" + (shrunk.empty() ? "" : "shrunk: " + shrunk + "\n") + report;
+    return result.passed() ? std::string()
+                           : "reproduce: " + reproduce + "\n" + (shrunk.empty() ? "" : "shrunk: " + shrunk + "\n") + report;
 }
 
 bool regression_result::passed() const {
@@ -273,11 +283,11 @@ std::string describe(const regression_result& r) {
             t.passed += c.result.passed();
             t.operations += c.result.operations, t.instructions += c.result.instructions, t.cycles += c.result.cycles;
         }
-    std::string text = fmt::format("{:<16}{:>8}{:>8}{:>8}{:>12}{:>14}{:>14}\n", "machine", "cases", "passed", "failed", "operations", "instructions",
-                                   "cycles");
+    std::string text = fmt::format("{:<16}{:>8}{:>8}{:>8}{:>12}{:>14}{:>14}\n", "machine", "cases", "passed", "failed",
+                                   "operations", "instructions", "cycles");
     for (const auto& [name, t] : rows)
-        text += fmt::format("{:<16}{:>8}{:>8}{:>8}{:>12}{:>14}{:>14}\n", name == "~all" ? "all" : name, t.cases, t.passed, t.cases - t.passed,
-                            t.operations, t.instructions, t.cycles);
+        text += fmt::format("{:<16}{:>8}{:>8}{:>8}{:>12}{:>14}{:>14}\n", name == "~all" ? "all" : name, t.cases, t.passed,
+                            t.cases - t.passed, t.operations, t.instructions, t.cycles);
     for (const finished_case& c : r.cases)
         if (!c.result.passed())
             text += "\n" + c.failure_text();

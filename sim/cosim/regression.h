@@ -1,9 +1,9 @@
 #pragma once
-// The regression: many cases, each in a process of its own, several at a time; then the table, coverage, JUnit XML, and for what failed
-// the facts, the command that reproduces it, and the smallest case that still fails.
+// The regression: many cases, each in a process of its own, several at a time; then the table, coverage, JUnit XML, and for what
+// failed the facts, the command that reproduces it, and the smallest case that still fails.
 //
-// Files in the folder: summary.txt, junit.xml, coverage.json; per case seed_N/ with case.json, result.json, coverage.json, log.txt, and
-// for a failure report.txt and shrunk.json.
+// Files in the folder: summary.txt, junit.xml, coverage.json; per case seed_N/ with case.json, result.json, coverage.json,
+// log.txt, and for a failure report.txt and shrunk.json.
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -25,7 +25,8 @@ struct regression_options {
     unsigned shrink_trials = 400;
     bool quiet = false;
     std::chrono::milliseconds limit{300'000}; ///< of a case
-    /// What runs a case: called with `cosim --worker --seed N --array A --out FOLDER`, or `--case FILE` for --seed. Default: this program.
+    /// What runs a case: called with `cosim --worker --seed N --array A --out FOLDER`, or `--case FILE` for --seed. Default: this
+    /// program.
     std::string program = "/proc/self/exe";
     std::vector<std::string> worker_arguments; ///< passed on to every worker, and part of the command that reproduces a failure
 };
@@ -33,11 +34,11 @@ struct regression_options {
 struct finished_case {
     case_result result;
     double seconds = 0;
-    std::string log;        ///< what the worker said, its end
-    std::string reproduce;  ///< command
-    std::string shrunk;     ///< command that runs the shrunk case; empty: none
-    std::string report;     ///< everything about a failure
-    std::string machine;    ///< "8x8, D 1", as far as known
+    std::string log;       ///< what the worker said, its end
+    std::string reproduce; ///< command
+    std::string shrunk;    ///< command that runs the shrunk case; empty: none
+    std::string report;    ///< everything about a failure
+    std::string machine;   ///< "8x8, D 1", as far as known
 
     /// Commands and report of a failure; empty for a pass.
     std::string failure_text() const;

@@ -210,9 +210,9 @@ private:
             for (std::size_t o = best_.commands[k].operations.size(); o-- > 0;) {
                 const operation op = best_.commands[k].operations[o];
                 const auto number = [&](auto member) {
-                    smaller = lower(member(best_.commands[k].operations[o]), [&](test_case& c, std::uint32_t v) {
-                        member(c.commands[k].operations[o]) = v;
-                    }) || smaller;
+                    smaller = lower(member(best_.commands[k].operations[o]),
+                                    [&](test_case& c, std::uint32_t v) { member(c.commands[k].operations[o]) = v; }) ||
+                              smaller;
                 };
                 switch (op.opcode) {
                 case opcode::nop:
@@ -220,9 +220,11 @@ private:
                 case opcode::copy:
                     for (unsigned d = 4; d-- > 0;)
                         if (d == 0 && op.flags & spec::copy_transpose)
-                            smaller = lower(best_.commands[k].operations[o].sizes[0] / op.element_bytes, [&](test_case& c, std::uint32_t v) {
-                                c.commands[k].operations[o].sizes[0] = v * op.element_bytes;
-                            }) || smaller;
+                            smaller = lower(best_.commands[k].operations[o].sizes[0] / op.element_bytes,
+                                            [&](test_case& c, std::uint32_t v) {
+                                                c.commands[k].operations[o].sizes[0] = v * op.element_bytes;
+                                            }) ||
+                                      smaller;
                         else
                             number([d](operation& x) -> std::uint32_t& { return x.sizes[d]; });
                     break;
@@ -265,26 +267,30 @@ private:
         machine(&m::dma_chunk, 4096u);
         machine(&m::dma_outstanding, 1u);
         smaller = change([](test_case& c) {
-            for (command& k : c.commands) {
-                k.token = 1, k.step = 0, k.seed = 0;
-                k.release.clear();
-            }
-        }) || smaller;
+                      for (command& k : c.commands) {
+                          k.token = 1, k.step = 0, k.seed = 0;
+                          k.release.clear();
+                      }
+                  }) ||
+                  smaller;
         smaller = change([](test_case& c) {
-            for (command& k : c.commands)
-                k.work_base = k.work_bytes = k.psum_first = k.psum_count = 0;
-        }) || smaller;
+                      for (command& k : c.commands)
+                          k.work_base = k.work_bytes = k.psum_first = k.psum_count = 0;
+                  }) ||
+                  smaller;
         smaller = change([](test_case& c) {
-            for (buffer& b : c.buffers)
-                b.tag = b.version = 0;
-        }) || smaller;
+                      for (buffer& b : c.buffers)
+                          b.tag = b.version = 0;
+                  }) ||
+                  smaller;
         smaller = change([](test_case& c) {
-            for (command& k : c.commands)
-                for (operation& o : k.operations)
-                    if (o.engine > spec::engine_dma)
-                        o.engine = spec::engine_dma;
-            c.machine.dma_queues = 1;
-        }) || smaller;
+                      for (command& k : c.commands)
+                          for (operation& o : k.operations)
+                              if (o.engine > spec::engine_dma)
+                                  o.engine = spec::engine_dma;
+                      c.machine.dma_queues = 1;
+                  }) ||
+                  smaller;
         for (std::size_t k = 0; k < best_.commands.size(); ++k)
             for (std::size_t o = 0; o < best_.commands[k].operations.size(); ++o) {
                 const auto operation_change = [&](auto what) {
@@ -292,8 +298,13 @@ private:
                 };
                 if (best_.commands[k].operations[o].opcode != opcode::activate)
                     continue;
-                operation_change([](operation& x) { x.flags = static_cast<std::uint8_t>(x.flags & ~spec::activate_stochastic), x.element_base = x.element_pitch = 0; });
-                operation_change([](operation& x) { x.flags = static_cast<std::uint8_t>(x.flags & ~spec::activate_bias), x.b = {}, x.second = {}; });
+                operation_change([](operation& x) {
+                    x.flags = static_cast<std::uint8_t>(x.flags & ~spec::activate_stochastic),
+                    x.element_base = x.element_pitch = 0;
+                });
+                operation_change([](operation& x) {
+                    x.flags = static_cast<std::uint8_t>(x.flags & ~spec::activate_bias), x.b = {}, x.second = {};
+                });
                 operation_change([](operation& x) { x.function = 0; });
                 operation_change([](operation& x) { x.scale = 0x3f800000; });
             }
@@ -329,7 +340,8 @@ void repair(test_case& c) {
                 k.work_base = k.work_bytes = k.psum_first = k.psum_count = 0;
         } else {
             // Loads that nobody takes any more: the last one goes.
-            const auto last = std::find_if(k.operations.rbegin(), k.operations.rend(), [](const operation& o) { return o.opcode == opcode::load_weights; });
+            const auto last = std::find_if(k.operations.rbegin(), k.operations.rend(),
+                                           [](const operation& o) { return o.opcode == opcode::load_weights; });
             k.operations.erase(last == k.operations.rend() ? std::prev(k.operations.end()) : std::prev(last.base()));
         }
     }

@@ -1,6 +1,6 @@
 #pragma once
-// From a case that fails to the smallest one found that still fails in the same way: drops commands, operations with what depends on
-// them, joins commands, then shrinks shapes, then simplifies values and machine. Every candidate is legal before it is tried.
+// From a case that fails to the smallest one found that still fails in the same way: drops commands, operations with what depends
+// on them, joins commands, then shrinks shapes, then simplifies values and machine. Every candidate is legal before it is tried.
 #include <functional>
 
 #include "sim/cosim/test_case.h"
@@ -9,8 +9,8 @@ namespace retrace::cosim {
 
 struct shrunk_case {
     test_case smallest;
-    unsigned trials = 0;    ///< candidates that were run
-    bool finished = true;   ///< false: the limit of trials ended it
+    unsigned trials = 0;  ///< candidates that were run
+    bool finished = true; ///< false: the limit of trials ended it
 };
 
 /// `fails`: runs a candidate; true when it fails in the same way. At most `most_trials` calls.

@@ -11,7 +11,8 @@ namespace retrace::cosim {
 using spec::opcode;
 
 const char* name_of(value_class c) {
-    constexpr const char* names[value_class_count] = {"zeros", "small", "moderate", "corners", "ties", "cancellation", "large", "tiny", "bits"};
+    constexpr const char* names[value_class_count] = {"zeros",        "small", "moderate", "corners", "ties",
+                                                      "cancellation", "large", "tiny",     "bits"};
     const auto index = static_cast<unsigned>(c);
     return index < value_class_count ? names[index] : "?";
 }
@@ -37,40 +38,44 @@ std::string describe(const test_case& c, const operation& o) {
     case opcode::load_weights:
         return head + fmt::format("{} k={} n={} {}", place(c, o.a), o.rows, o.columns, format(o.source));
     case opcode::matmul:
-        return head + fmt::format("{} {} {} m={} k={} {}{}", place(c, o.d), o.flags & spec::matmul_accumulate ? "+=" : "=", place(c, o.a), o.rows,
-                                  o.columns, format(o.source), o.flags & spec::matmul_swap ? " swap" : "");
+        return head + fmt::format("{} {} {} m={} k={} {}{}", place(c, o.d), o.flags & spec::matmul_accumulate ? "+=" : "=",
+                                  place(c, o.a), o.rows, o.columns, format(o.source), o.flags & spec::matmul_swap ? " swap" : "");
     case opcode::activate: {
-        std::string text = head + fmt::format("{} {} = {}(fma({} {}, {:g}, {})) {}x{}", place(c, o.d), format(o.result),
-                                              spec::name_of(static_cast<spec::activation_function>(o.function)), place(c, o.a), format(o.source),
-                                              std::bit_cast<float>(o.scale),
-                                              o.flags & spec::activate_bias ? place(c, o.b) + " " + std::string(format(o.second)) : "0", o.rows,
-                                              o.columns);
+        std::string text =
+            head + fmt::format("{} {} = {}(fma({} {}, {:g}, {})) {}x{}", place(c, o.d), format(o.result),
+                               spec::name_of(static_cast<spec::activation_function>(o.function)), place(c, o.a), format(o.source),
+                               std::bit_cast<float>(o.scale),
+                               o.flags & spec::activate_bias ? place(c, o.b) + " " + std::string(format(o.second)) : "0", o.rows,
+                               o.columns);
         if (o.flags & spec::activate_stochastic)
             text += fmt::format(" stochastic from {} pitch {}", o.element_base, o.element_pitch);
         return text;
     }
     case opcode::binary:
         return head + fmt::format("{} {} = {}({} {}, {} {} {}) {}x{}", place(c, o.d), format(o.result),
-                                  spec::name_of(static_cast<spec::vector_operation>(o.function)), place(c, o.a), format(o.source), place(c, o.b),
-                                  format(o.second), spec::name_of(o.broadcast), o.rows, o.columns);
+                                  spec::name_of(static_cast<spec::vector_operation>(o.function)), place(c, o.a), format(o.source),
+                                  place(c, o.b), format(o.second), spec::name_of(o.broadcast), o.rows, o.columns);
     case opcode::reduce_rows:
     case opcode::reduce_columns:
         return head + fmt::format("{} {} {}({} {}) {}x{}", place(c, o.d), o.flags & spec::reduce_columns_accumulate ? "+=" : "=",
-                                  spec::name_of(static_cast<spec::vector_operation>(o.function)), place(c, o.a), format(o.source), o.rows, o.columns);
+                                  spec::name_of(static_cast<spec::vector_operation>(o.function)), place(c, o.a), format(o.source),
+                                  o.rows, o.columns);
     case opcode::copy:
-        return head + fmt::format("{} <- {} sizes {} {} {} {}{}", side(c, o.to), side(c, o.from), o.sizes[0], o.sizes[1], o.sizes[2], o.sizes[3],
-                                  o.flags & spec::copy_transpose ? fmt::format(" transposed, {} byte elements", o.element_bytes) : "");
+        return head +
+               fmt::format("{} <- {} sizes {} {} {} {}{}", side(c, o.to), side(c, o.from), o.sizes[0], o.sizes[1], o.sizes[2],
+                           o.sizes[3],
+                           o.flags & spec::copy_transpose ? fmt::format(" transposed, {} byte elements", o.element_bytes) : "");
     }
     return head;
 }
 
 std::string describe(const test_case& c) {
     const machine_settings& m = c.machine;
-    std::string text = fmt::format("machine: {0}x{0}, D {1}, {2} weight register{3}, o {4} {5} {6} {7} {8}, {9} DMA queues, {10}{11}{12}\n", m.size,
-                                   m.fma_depth, m.weight_registers, m.weight_registers == 1 ? "" : "s", m.operand_cycles[0], m.operand_cycles[1],
-                                   m.operand_cycles[2], m.operand_cycles[3], m.operand_cycles[4], m.dma_queues,
-                                   m.refresh ? "refresh" : "no refresh", m.ideal_memories ? ", ideal memories" : "",
-                                   m.stress_seed ? fmt::format(", stress {}", m.stress_seed) : "");
+    std::string text = fmt::format(
+        "machine: {0}x{0}, D {1}, {2} weight register{3}, o {4} {5} {6} {7} {8}, {9} DMA queues, {10}{11}{12}\n", m.size,
+        m.fma_depth, m.weight_registers, m.weight_registers == 1 ? "" : "s", m.operand_cycles[0], m.operand_cycles[1],
+        m.operand_cycles[2], m.operand_cycles[3], m.operand_cycles[4], m.dma_queues, m.refresh ? "refresh" : "no refresh",
+        m.ideal_memories ? ", ideal memories" : "", m.stress_seed ? fmt::format(", stress {}", m.stress_seed) : "");
     for (const buffer& b : c.buffers) {
         text += fmt::format("buffer  {:<6} {:<12} at {:#x}, {} bytes", b.name, spec::name_of(b.memory), b.base, b.bytes);
         if (b.tag)
@@ -83,7 +88,8 @@ std::string describe(const test_case& c) {
         const command& k = c.commands[i];
         text += fmt::format("command {}", i + 1);
         if (k.work_bytes || k.psum_count)
-            text += fmt::format(", working set {:#x}+{}, PSUM banks {}+{}", k.work_base, k.work_bytes, k.psum_first, k.psum_count);
+            text +=
+                fmt::format(", working set {:#x}+{}, PSUM banks {}+{}", k.work_base, k.work_bytes, k.psum_first, k.psum_count);
         for (const unsigned b : k.release)
             text += ", releases " + c.buffers.at(b).name;
         text += "\n";

@@ -1,8 +1,8 @@
 #pragma once
-// A case of the co-simulation regression: a machine, named buffers in its memories, and commands, each a list of engine operations.
-// An operation is one instruction without the parts that only order it (semaphores) or find it (operand slots): those the emitter
-// adds. The meaning of a case is what its operations do when they run one after the other in the order of the list; the emitter
-// gives the engines as much freedom as keeps that meaning.
+// A case of the co-simulation regression: a machine, named buffers in its memories, and commands, each a list of engine
+// operations. An operation is one instruction without the parts that only order it (semaphores) or find it (operand slots): those
+// the emitter adds. The meaning of a case is what its operations do when they run one after the other in the order of the list;
+// the emitter gives the engines as much freedom as keeps that meaning.
 //
 // A case is a JSON file that a person can read, edit and replay; to_text() and parse_case() are inverse. Everything that a run
 // depends on is in it, operand values included: they derive from (seed, class, format) of a host buffer.
@@ -78,7 +78,8 @@ struct operation {
     unsigned engine = 0;
     std::uint8_t flags = 0;
     // matrix
-    spec::number_format source = spec::number_format::fp32, result = spec::number_format::fp32, second = spec::number_format::fp32;
+    spec::number_format source = spec::number_format::fp32, result = spec::number_format::fp32,
+                        second = spec::number_format::fp32;
     std::uint32_t rows = 1, columns = 1;
     matrix_place a, b, d;
     std::uint8_t function = 0;
@@ -96,7 +97,7 @@ struct command {
     std::vector<operation> operations;
     std::uint32_t work_base = 0, work_bytes = 0, psum_first = 0, psum_count = 0; ///< working set
     std::uint32_t step = 0, seed = 0;                                            ///< of stochastic rounding
-    unsigned token = 1;            ///< what signals add and waits take
+    unsigned token = 1;                                                          ///< what signals add and waits take
     std::vector<unsigned> release; ///< buffers whose bytes are released when it ends
     bool operator==(const command&) const = default;
 };
@@ -111,8 +112,8 @@ struct test_case {
 
 /// JSON. The same case gives the same bytes.
 std::string to_text(const test_case& c);
-/// Throws case_error for text that is no case: `name` (of the file) and the place stand in the message. Says nothing about whether the
-/// case is legal (case_rules.h).
+/// Throws case_error for text that is no case: `name` (of the file) and the place stand in the message. Says nothing about
+/// whether the case is legal (case_rules.h).
 test_case parse_case(const std::string& text, const std::string& name);
 
 /// One line for a reader: "pe         matmul         p0+0/32 += s1+64/16 m=5 k=8 bf16 swap" (buffer + offset / pitch).

@@ -9,7 +9,8 @@ enum class number_class : std::uint8_t { positive_zero, negative_zero, subnormal
 inline constexpr unsigned number_class_count = 6;
 
 constexpr const char* name_of(number_class c) {
-    constexpr const char* names[number_class_count] = {"positive_zero", "negative_zero", "subnormal", "normal", "infinity", "nan"};
+    constexpr const char* names[number_class_count] = {"positive_zero", "negative_zero", "subnormal",
+                                                       "normal",        "infinity",      "nan"};
     return names[static_cast<unsigned>(c)];
 }
 
@@ -27,10 +28,10 @@ constexpr number_class class_of(std::uint32_t bits) {
 struct value_census {
     using counts = std::array<std::uint64_t, number_class_count>;
     counts array_operands{}, array_weights{}, array_sums{}, accumulated{}, elementwise_operands{}, elementwise_results{};
-    std::uint64_t cancelled = 0;   ///< a product and a sum, neither zero, make zero
-    std::uint64_t overflowed = 0;  ///< finite operands make an infinity
-    std::uint64_t invalid = 0;     ///< operands without a NaN make one
-    std::uint64_t wrapped = 0;     ///< an int32 sum passed the end of the range
+    std::uint64_t cancelled = 0;  ///< a product and a sum, neither zero, make zero
+    std::uint64_t overflowed = 0; ///< finite operands make an infinity
+    std::uint64_t invalid = 0;    ///< operands without a NaN make one
+    std::uint64_t wrapped = 0;    ///< an int32 sum passed the end of the range
 
     static void add(counts& to, std::uint32_t bits) { ++to[static_cast<unsigned>(class_of(bits))]; }
 };

@@ -136,7 +136,8 @@ void fill(const buffer& b, std::span<std::byte> to) {
     const bool integer = b.format == number_format::int8 || b.format == number_format::int32;
     for (std::size_t i = 0; i * size < to.size(); ++i) {
         // In pairs, so that neighbours of `cancellation` know of each other.
-        const draw d{counter_random(b.seed, 0, 1, i), counter_random(b.seed, 0, 2, b.values == value_class::cancellation ? i / 2 : i),
+        const draw d{counter_random(b.seed, 0, 1, i),
+                     counter_random(b.seed, 0, 2, b.values == value_class::cancellation ? i / 2 : i),
                      static_cast<std::uint32_t>(i)};
         const std::uint32_t code = integer ? integer_code(b.values, b.format, d) : float_code(b.values, b.format, d);
         std::memcpy(to.data() + i * size, &code, std::min<std::size_t>(size, to.size() - i * size));

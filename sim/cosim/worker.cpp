@@ -47,8 +47,8 @@ void fail(case_result& r, verdict what, const char* kind, const std::string& tex
         r.report = text.substr(line + 1) + "\n";
 }
 
-void judge(const test_case& c, const prepared_case& p, const interpreter& reference, const device_run& device, const memory_image& image,
-           case_result& r) {
+void judge(const test_case& c, const prepared_case& p, const interpreter& reference, const device_run& device,
+           const memory_image& image, case_result& r) {
     r.cycles = device.cycles();
     r.checksum = checksum(image);
     const finish_cycle cycle_of = [&](std::uint32_t sequence, unsigned engine, std::uint32_t pc) -> std::optional<std::uint64_t> {

@@ -59,7 +59,8 @@ TEST(case_text, faults_of_a_file_name_their_place) {
         {edited(good, "\"memory\":\"psum\"", "\"memory\":\"flash\""), "'flash' is none of"},
         {edited(good, "\"op\":\"copy\"", "\"op\":\"jump\""), "commands[0].operations[0]"},
         {edited(good, "\"engine\":\"dma0\"", "\"engine\":\"vector\""), "vector has no copy"},
-        {edited(good, "\"buffer\":\"weights\",\"offset\":128", "\"buffer\":\"weights\",\"offset\":600"), "operations[4]: a: bytes 600"},
+        {edited(good, "\"buffer\":\"weights\",\"offset\":128", "\"buffer\":\"weights\",\"offset\":600"),
+         "operations[4]: a: bytes 600"},
         {edited(good, "\"sizes\":[256,1,1,1]", "\"sizes\":[0,1,1,1]"), "sizes must be at least 1"},
         {edited(good, "\"sizes\":[256,1,1,1]", "\"sizes\":[1,4294967295,65535,65535]"), "runs"},
         {edited(good, "\"sizes\":[256,1,1,1]", "\"sizes\":[32,1,1,1]"), "not live"},
@@ -70,7 +71,8 @@ TEST(case_text, faults_of_a_file_name_their_place) {
         {edited(good, "\"token\":1", "\"token\":0"), "token"},
         {edited(good, "\"release\":[]", "\"release\":[\"nobody\"]"), "no buffer 'nobody'"},
         {edited(good, "\"release\":[]", "\"release\":[\"h_in\"]"), "not tracked"},
-        {edited(good, "{\"step\"", "{\"work\":{\"base\":0,\"bytes\":100,\"psum_first\":0,\"psum_count\":0},\"step\""), "only in part"},
+        {edited(good, "{\"step\"", "{\"work\":{\"base\":0,\"bytes\":100,\"psum_first\":0,\"psum_count\":0},\"step\""),
+         "only in part"},
     };
     for (const auto& f : faults) {
         const std::string error = error_of(f.text);
@@ -81,7 +83,9 @@ TEST(case_text, faults_of_a_file_name_their_place) {
 
 TEST(case_text, deep_nesting_is_an_error_and_no_crash) {
     EXPECT_NE(error_of(std::string(100000, '[')), "");
-    EXPECT_NE(error_of("{\"format\":\"retrace cosim case 1\",\"seed\":1,\"machine\":" + std::string(5000, '[') + std::string(5000, ']') + "}"), "");
+    EXPECT_NE(error_of("{\"format\":\"retrace cosim case 1\",\"seed\":1,\"machine\":" + std::string(5000, '[') +
+                       std::string(5000, ']') + "}"),
+              "");
 }
 
 // Random damage: either an error, or a case that the reference runs without a fault, because the rules say it is legal.

@@ -14,13 +14,16 @@ coverage covered(const test_case& c) {
 
 TEST(coverage, the_small_case_hits_what_it_does_and_nothing_else) {
     const coverage c = covered(test::small_case());
-    for (const char* bin : {"machine.size_depth.8.1", "matmul.format_depth_size.bf16.1.8", "matmul.k.full", "matmul.k.odd", "matmul.n.full", "matmul.m.odd",
-                            "matmul.accumulate.overwrite", "matmul.accumulate.add_float", "matmul.chain.2", "matmul.swap.back_to_back",
-                            "activate.function.relu", "activate.source_result.fp32.bf16", "activate.source_memory.psum", "copy.memories.host.state_buffer",
-                            "copy.memories.state_buffer.host", "copy.dimensions.1", "command.kind.run", "command.waits.0", "semaphore.used.few"})
+    for (const char* bin :
+         {"machine.size_depth.8.1", "matmul.format_depth_size.bf16.1.8", "matmul.k.full", "matmul.k.odd", "matmul.n.full",
+          "matmul.m.odd", "matmul.accumulate.overwrite", "matmul.accumulate.add_float", "matmul.chain.2",
+          "matmul.swap.back_to_back", "activate.function.relu", "activate.source_result.fp32.bf16", "activate.source_memory.psum",
+          "copy.memories.host.state_buffer", "copy.memories.state_buffer.host", "copy.dimensions.1", "command.kind.run",
+          "command.waits.0", "semaphore.used.few"})
         EXPECT_GT(c.hits().at(bin), 0u) << bin;
-    for (const char* bin : {"machine.size_depth.16.1", "matmul.format_depth_size.fp32.1.8", "matmul.chain.3", "activate.function.exp", "matmul.swap.none",
-                            "copy.dimensions.2", "command.kind.nop", "reduce_rows.operation_source.add.fp32", "machine.stress.on"})
+    for (const char* bin : {"machine.size_depth.16.1", "matmul.format_depth_size.fp32.1.8", "matmul.chain.3",
+                            "activate.function.exp", "matmul.swap.none", "copy.dimensions.2", "command.kind.nop",
+                            "reduce_rows.operation_source.add.fp32", "machine.stress.on"})
         EXPECT_EQ(c.hits().at(bin), 0u) << bin;
     EXPECT_EQ(c.hits().at("matmul.swap.first"), 1u);
     EXPECT_EQ(c.hits().at("matmul.k.full"), 1u);
@@ -53,7 +56,9 @@ TEST(coverage, travels_as_text) {
         EXPECT_THROW(b.add_json(text), std::runtime_error) << text;
 }
 
-TEST(coverage, a_bin_that_does_not_exist_is_a_fault_of_the_program) { EXPECT_THROW(coverage().hit("matmul.colour.red"), std::logic_error); }
+TEST(coverage, a_bin_that_does_not_exist_is_a_fault_of_the_program) {
+    EXPECT_THROW(coverage().hit("matmul.colour.red"), std::logic_error);
+}
 
 TEST(coverage, the_table_names_bins_that_were_never_hit) {
     const std::string text = describe(covered(test::small_case()));

@@ -50,13 +50,15 @@ TEST(emitter, a_queue_waits_for_what_it_reads_of_its_own_and_for_nothing_else) {
     c.commands[0].operations = {copy_of(spec::engine_dma, test::h_in, 0, test::s_result, 64),
                                 copy_of(spec::engine_dma, test::s_result, 0, test::h_out, 64)};
     EXPECT_EQ(waits_of(emit(c).commands[0]), 1u);
-    c.commands[0].operations.push_back(copy_of(spec::engine_dma, test::h_in, 0, test::s_result, 64)); // after a read: in order by itself
+    c.commands[0].operations.push_back(
+        copy_of(spec::engine_dma, test::h_in, 0, test::s_result, 64)); // after a read: in order by itself
     EXPECT_EQ(waits_of(emit(c).commands[0]), 1u);
 }
 
 TEST(emitter, waits_that_others_imply_are_left_out) {
     const emitted_case e = emit(test::small_case());
-    // upload -> load, upload -> matmul, matmul -> activate, activate -> download; the second load and matmul follow by themselves.
+    // upload -> load, upload -> matmul, matmul -> activate, activate -> download; the second load and matmul follow by
+    // themselves.
     EXPECT_EQ(waits_of(e.commands[0]), 4u);
 }
 

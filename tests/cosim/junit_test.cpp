@@ -1,4 +1,5 @@
-// JUnit XML is well-formed whatever stands in messages. The parser here knows the little XML that is needed to be strict about it.
+// JUnit XML is well-formed whatever stands in messages. The parser here knows the little XML that is needed to be strict about
+// it.
 #include <cctype>
 #include <cstring>
 #include <map>
@@ -109,7 +110,8 @@ private:
 };
 
 TEST(junit, names_every_case_and_what_failed) {
-    const std::string text = to_junit("a suite", {{"seed 1", 0.5, false, "", ""}, {"seed 2", 1.25, true, "psum: 3 < 4 & \"more\"", "line\n<tag>"}});
+    const std::string text =
+        to_junit("a suite", {{"seed 1", 0.5, false, "", ""}, {"seed 2", 1.25, true, "psum: 3 < 4 & \"more\"", "line\n<tag>"}});
     const element root = xml_parser(text).document();
     EXPECT_EQ(root.name, "testsuites");
     ASSERT_EQ(root.children.size(), 1u);
@@ -140,7 +142,9 @@ TEST(junit, any_bytes_may_stand_in_a_message) {
 }
 
 TEST(junit, characters_beyond_ascii_survive_and_broken_ones_do_not) {
-    const element root = xml_parser(to_junit("s", {{"n", 0, true, "\u00b5 \u20ac \U0001d11e", std::string("\xc3\x28 \xed\xa0\x80 \xff")}})).document();
+    const element root =
+        xml_parser(to_junit("s", {{"n", 0, true, "\u00b5 \u20ac \U0001d11e", std::string("\xc3\x28 \xed\xa0\x80 \xff")}}))
+            .document();
     const element& failure = root.children[0].children[0].children[0];
     EXPECT_EQ(failure.attributes.at("message"), "\u00b5 \u20ac \U0001d11e");
     EXPECT_EQ(failure.text, "?( ??? ?");

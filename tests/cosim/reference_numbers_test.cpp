@@ -29,8 +29,9 @@ std::uint32_t device_narrow(number_format f, std::uint32_t bits) {
 
 /// Random words of which many are special, or lie next to something special.
 std::uint32_t word(std::uint32_t stream, std::uint32_t i) {
-    constexpr std::array<std::uint32_t, 14> special{0x00000000, 0x00000001, 0x007fffff, 0x00800000, 0x33800000, 0x3f800000, 0x3f7fffff,
-                                                    0x43e00000, 0x43e80000, 0x477fe000, 0x47800000, 0x7f7fffff, 0x7f800000, 0x7fc00001};
+    constexpr std::array<std::uint32_t, 14> special{0x00000000, 0x00000001, 0x007fffff, 0x00800000, 0x33800000,
+                                                    0x3f800000, 0x3f7fffff, 0x43e00000, 0x43e80000, 0x477fe000,
+                                                    0x47800000, 0x7f7fffff, 0x7f800000, 0x7fc00001};
     const std::uint32_t a = counter_random(99, 0, stream, 2 * i), b = counter_random(99, 0, stream, 2 * i + 1);
     switch (b % 4) {
     case 0:
@@ -55,7 +56,8 @@ TEST(reference_numbers, every_code_widens_as_on_the_device) {
 
 TEST(reference_numbers, narrowing_agrees_with_the_device) {
     for (std::uint32_t i = 0; i < 400000; ++i)
-        for (const number_format f : {number_format::fp32, number_format::bf16, number_format::fp8_e4m3, number_format::fp8_e5m2, number_format::int8})
+        for (const number_format f :
+             {number_format::fp32, number_format::bf16, number_format::fp8_e4m3, number_format::fp8_e5m2, number_format::int8})
             ASSERT_EQ(narrow(f, word(2, i)), device_narrow(f, word(2, i))) << spec::name_of(f) << " " << std::hex << word(2, i);
 }
 
@@ -64,7 +66,8 @@ TEST(reference_numbers, stochastic_narrowing_agrees_with_the_device) {
         for (const number_format f : {number_format::bf16, number_format::fp8_e4m3, number_format::fp8_e5m2}) {
             const std::uint32_t bits = word(3, i), random = i % 8 ? counter_random(7, 0, 4, i) : (i % 16 ? 0u : 0xffffffffu);
             std::uint32_t code = 0;
-            narrow_row_stochastic(static_cast<retrace::number_format>(f), {&bits, 1}, {&random, 1}, reinterpret_cast<std::byte*>(&code));
+            narrow_row_stochastic(static_cast<retrace::number_format>(f), {&bits, 1}, {&random, 1},
+                                  reinterpret_cast<std::byte*>(&code));
             ASSERT_EQ(narrow_stochastic(f, bits, random), code) << spec::name_of(f) << " " << std::hex << bits << " " << random;
         }
 }

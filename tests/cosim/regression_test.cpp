@@ -36,15 +36,18 @@ protected:
     /// The worker is this script: $seed and $out are set.
     void worker_is(const std::string& body) {
         const fs::path script = folder_ / "worker.sh";
-        std::ofstream(script) << "#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in --seed) seed=$2;; --out) out=$2;; --case) case=$2;; esac; shift; done\n"
+        std::ofstream(script) << "#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in --seed) seed=$2;; --out) out=$2;; --case) "
+                                 "case=$2;; esac; shift; done\n"
                               << body << "\n";
         fs::permissions(script, fs::perms::owner_all);
         options_.program = script.string();
     }
     /// Shell text that leaves a result and coverage, as a worker would.
     static std::string leave(const std::string& verdict, const std::string& kind = "", const std::string& seed = "$seed") {
-        return "echo '{}' > $out/coverage.json; cat > $out/result.json <<END\n{\"seed\":" + seed + ",\"verdict\":\"" + verdict + "\",\"kind\":\"" + kind +
-               "\",\"sentence\":\"told\",\"report\":\"\",\"cycles\":1,\"commands\":1,\"operations\":1,\"instructions\":1,\"checksum\":\"\"}\nEND\n";
+        return "echo '{}' > $out/coverage.json; cat > $out/result.json <<END\n{\"seed\":" + seed + ",\"verdict\":\"" + verdict +
+               "\",\"kind\":\"" + kind +
+               "\",\"sentence\":\"told\",\"report\":\"\",\"cycles\":1,\"commands\":1,\"operations\":1,\"instructions\":1,"
+               "\"checksum\":\"\"}\nEND\n";
     }
     const finished_case& only(const regression_result& r) {
         EXPECT_EQ(r.cases.size(), 1u);
@@ -121,8 +124,8 @@ TEST_F(regression_run, a_worker_that_does_not_end_is_killed_and_counts_as_a_hang
 
 TEST_F(regression_run, a_mismatch_weighs_more_than_a_hang) {
     options_.count = 3;
-    worker_is("if [ $seed = 1 ]; then " + leave("hang", "hang") + "exit 3; fi; if [ $seed = 2 ]; then " + leave("mismatch", "memory") + "exit 4; fi; " +
-              leave("pass") + "exit 0");
+    worker_is("if [ $seed = 1 ]; then " + leave("hang", "hang") + "exit 3; fi; if [ $seed = 2 ]; then " +
+              leave("mismatch", "memory") + "exit 4; fi; " + leave("pass") + "exit 0");
     const regression_result r = run_regression(options_);
     EXPECT_EQ(r.exit_code(), 4);
     EXPECT_EQ(r.cases[0].result.what, verdict::hang);
@@ -139,8 +142,9 @@ TEST_F(regression_run, a_failure_is_shrunk_and_the_shrunk_case_can_be_run) {
     options_.first_seed = seed;
     options_.shrink = 1;
     std::ofstream(folder_ / "original.json") << to_text(generate(seed));
-    worker_is("if [ -z \"$case\" ]; then case=" + (folder_ / "original.json").string() +
-              "; fi; seed=" + std::to_string(seed) + "; if grep -q '\"transpose\"' $case; then " + leave("mismatch", "memory") + "exit 4; fi; " + leave("pass") + "exit 0");
+    worker_is("if [ -z \"$case\" ]; then case=" + (folder_ / "original.json").string() + "; fi; seed=" + std::to_string(seed) +
+              "; if grep -q '\"transpose\"' $case; then " + leave("mismatch", "memory") + "exit 4; fi; " + leave("pass") +
+              "exit 0");
     const regression_result r = run_regression(options_);
     EXPECT_EQ(r.exit_code(), 4);
     const fs::path file = options_.out / ("seed_" + std::to_string(seed)) / "shrunk.json";
@@ -187,7 +191,8 @@ TEST_F(regression_run, ctrl_c_stops_the_workers_and_keeps_what_is_done) {
     const std::string out = (folder_ / "stopped").string();
     const pid_t pid = fork();
     if (pid == 0) {
-        execl(RETRACE_PROGRAM, RETRACE_PROGRAM, "cosim", "--count", "100000", "--jobs", "2", "--array", "kernel", "--quiet", "--out", out.c_str(), nullptr);
+        execl(RETRACE_PROGRAM, RETRACE_PROGRAM, "cosim", "--count", "100000", "--jobs", "2", "--array", "kernel", "--quiet",
+              "--out", out.c_str(), nullptr);
         _exit(127);
     }
     for (unsigned i = 0; i < 600 && !fs::exists(out + "/seed_5/result.json"); ++i)
@@ -204,8 +209,8 @@ TEST_F(regression_run, ctrl_c_stops_the_workers_and_keeps_what_is_done) {
 
 TEST_F(regression_run, hostile_cases_end_with_exit_code_2_and_touch_nothing) {
     std::ofstream(folder_ / "hostile.json") << "{\"format\": \"retrace cosim case 1\", \"seed\": 1}";
-    const std::string command = std::string(RETRACE_PROGRAM) + " cosim --case " + (folder_ / "hostile.json").string() + " --out " +
-                                (folder_ / "untouched").string() + " 2> " + (folder_ / "message").string();
+    const std::string command = std::string(RETRACE_PROGRAM) + " cosim --case " + (folder_ / "hostile.json").string() +
+                                " --out " + (folder_ / "untouched").string() + " 2> " + (folder_ / "message").string();
     EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 2);
     EXPECT_NE(read_text(folder_ / "message").find("'machine' is missing"), std::string::npos);
     EXPECT_FALSE(fs::exists(folder_ / "untouched"));

@@ -34,11 +34,14 @@ test_case shrunk(Predicate&& fails, unsigned trials = 4000) {
         const test_case c = generate(seed);
         if (!fails(c) || operations(c) < 20)
             continue;
-        const shrunk_case s = shrink(c, [&](const test_case& candidate) {
-            const auto fault = find_fault(candidate);
-            EXPECT_FALSE(fault) << fault->text;
-            return fails(candidate);
-        }, trials);
+        const shrunk_case s = shrink(
+            c,
+            [&](const test_case& candidate) {
+                const auto fault = find_fault(candidate);
+                EXPECT_FALSE(fault) << fault->text;
+                return fails(candidate);
+            },
+            trials);
         EXPECT_TRUE(fails(s.smallest));
         EXPECT_LE(s.trials, trials);
         EXPECT_TRUE(run_reference(s.smallest, prepare(s.smallest, spec::host_window_base))->faults.empty());
@@ -63,7 +66,8 @@ TEST(shrinker, a_failure_of_one_copy_ends_as_one_copy_of_one_byte) {
 // A streaming pass without swap needs data, weights, and a stream that took them: five operations, and no fewer are legal.
 TEST(shrinker, what_a_failing_operation_needs_stays) {
     const test_case c = shrunk([](const test_case& t) {
-        return any_operation(t, [](const operation& o) { return o.opcode == opcode::matmul && !(o.flags & spec::matmul_swap) && o.columns > 1; });
+        return any_operation(
+            t, [](const operation& o) { return o.opcode == opcode::matmul && !(o.flags & spec::matmul_swap) && o.columns > 1; });
     });
     EXPECT_EQ(c.commands.size(), 1u);
     unsigned copies = 0, loads = 0, streams = 0;
@@ -90,7 +94,8 @@ TEST(shrinker, a_failure_that_needs_two_commands_keeps_two) {
     const auto fails = [](const test_case& t) {
         unsigned with_work = 0;
         for (const command& k : t.commands)
-            with_work += !k.operations.empty() && any_operation({0, t.machine, t.buffers, {k}}, [](const operation& o) { return o.opcode == opcode::copy; });
+            with_work += !k.operations.empty() && any_operation({0, t.machine, t.buffers, {k}},
+                                                                [](const operation& o) { return o.opcode == opcode::copy; });
         return with_work >= 2;
     };
     const test_case c = shrunk(fails);
@@ -115,10 +120,13 @@ TEST(shrinker, what_the_machine_must_have_stays) {
 TEST(shrinker, the_limit_of_trials_holds) {
     const test_case c = generate(4);
     unsigned calls = 0;
-    const shrunk_case s = shrink(c, [&](const test_case&) {
-        ++calls;
-        return false;
-    }, 7);
+    const shrunk_case s = shrink(
+        c,
+        [&](const test_case&) {
+            ++calls;
+            return false;
+        },
+        7);
     EXPECT_EQ(calls, 7u);
     EXPECT_EQ(s.trials, 7u);
     EXPECT_FALSE(s.finished);

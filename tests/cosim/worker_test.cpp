@@ -8,7 +8,9 @@
 namespace retrace::cosim {
 namespace {
 
-case_result tampered(const std::function<void(memory_image&)>& how) { return run_case(test::small_case(), "stepped", how).result; }
+case_result tampered(const std::function<void(memory_image&)>& how) {
+    return run_case(test::small_case(), "stepped", how).result;
+}
 
 void flip(std::vector<std::byte>& memory, std::size_t at, unsigned bits) { memory[at] ^= static_cast<std::byte>(bits); }
 
@@ -36,8 +38,8 @@ TEST(worker, a_wrong_sum_is_told_with_unit_cycle_place_values_and_operands) {
     const case_result r = tampered([](memory_image& m) { flip(m.psum, 2 * 32 + 3 * 4, 1); });
     EXPECT_EQ(r.what, verdict::mismatch);
     EXPECT_EQ(r.kind, "memory");
-    expect_in(r.sentence, {"psum 0x4c (sums+76)", "written last by pe 3 of command 1 in cycle ", "matmul", "row 2 column 3", "expected ", "got ",
-                           "1 ulp apart", "1 in psum"});
+    expect_in(r.sentence, {"psum 0x4c (sums+76)", "written last by pe 3 of command 1 in cycle ", "matmul", "row 2 column 3",
+                           "expected ", "got ", "1 ulp apart", "1 in psum"});
     EXPECT_EQ(r.sentence.find('\n'), r.sentence.npos);
     // Both tiles have made it: eight steps, then three more that are accumulated.
     expect_in(r.report, {"pe 1: ", "pe 3: ", "accumulated to ", "the last ", "writes psum"});
@@ -51,16 +53,17 @@ TEST(worker, a_wrong_sum_is_told_with_unit_cycle_place_values_and_operands) {
 
 TEST(worker, the_first_of_several_wrong_bytes_is_that_of_the_earliest_writer) {
     const case_result r = tampered([](memory_image& m) {
-        flip(m.state_buffer, 8192 + 6, 0x80);         // the activation's result
-        flip(m.host, m.host.size() - 1, 1);           // a stray write
-        flip(m.psum, 4 * 32 + 4, 0x40);               // the sum it came from
+        flip(m.state_buffer, 8192 + 6, 0x80); // the activation's result
+        flip(m.host, m.host.size() - 1, 1);   // a stray write
+        flip(m.psum, 4 * 32 + 4, 0x40);       // the sum it came from
     });
     expect_in(r.sentence, {"psum 0x84", "row 4 column 1", "1 in host", "1 in state_buffer", "1 in psum"});
 }
 
 TEST(worker, a_wrong_narrow_result_is_decoded_in_its_format) {
     const case_result r = tampered([](memory_image& m) { flip(m.state_buffer, 8192 + 16 + 5, 0x40); });
-    expect_in(r.sentence, {"state_buffer 0x2015 (result+21)", "activation 0 of command 1", "activate", "row 1 column 2", "expected "});
+    expect_in(r.sentence,
+              {"state_buffer 0x2015 (result+21)", "activation 0 of command 1", "activate", "row 1 column 2", "expected "});
     expect_in(r.report, {"before narrowing"});
 }
 
@@ -95,7 +98,8 @@ TEST(worker, stale_reads_are_a_mismatch) {
 TEST(worker, same_case_same_result) {
     const auto folder = std::filesystem::path(testing::TempDir()) / ("cosim_same_" + std::to_string(getpid()));
     const case_result here = work(generate(9), "kernel", folder / "here");
-    const std::string command = std::string(RETRACE_PROGRAM) + " cosim --worker --seed 9 --array kernel --out " + (folder / "there").string() + " > /dev/null";
+    const std::string command = std::string(RETRACE_PROGRAM) + " cosim --worker --seed 9 --array kernel --out " +
+                                (folder / "there").string() + " > /dev/null";
     EXPECT_EQ(std::system(command.c_str()), 0);
     for (const char* file : {case_file, result_file, coverage_file})
         EXPECT_EQ(read_text(folder / "here" / file), read_text(folder / "there" / file)) << file;

@@ -26,6 +26,7 @@ npu_config bench_config() {
     c.device_dram.capacity_bytes = 4u << 20;
     c.device_dram.t_refi_ns = 0;
     c.host_link.host_memory_bytes = 4u << 20;
+    c.check_protocol = true;
     return c;
 }
 
@@ -85,18 +86,19 @@ device_bench::device_bench(const npu_config& c, const pe_array::array_factory& a
       pe((name + "_pe").c_str(), plane, on_chip, array, finished),
       activation((name + "_activation").c_str(), spec::engine_activation, plane, config.activation, on_chip,
                  finished),
-      vector((name + "_vector").c_str(), spec::engine_vector, plane, config.vector, on_chip, finished) {
+      vector((name + "_vector").c_str(), spec::engine_vector, plane, config.vector, on_chip, finished),
+      sockets(config.check_protocol) {
     engines = {&pe, &activation, &vector};
     for (unsigned q = 0; q < config.dma.queues; ++q) {
         dma.push_back(std::make_unique<dma_queue>(fmt::format("{}_dma{}", name, q).c_str(),
                                                   spec::engine_dma + q, plane, finished));
-        dma.back()->host.bind(link.port);
-        dma.back()->dram.bind(dram.port);
-        dma.back()->buffer.bind(buffer.port);
+        sockets.bind(dma.back()->host, link.port);
+        sockets.bind(dma.back()->dram, dram.port);
+        sockets.bind(dma.back()->buffer, buffer.port);
         engines.push_back(dma.back().get());
     }
     for (engine* e : engines)
-        e->fetch.bind(dram.port);
+        sockets.bind(e->fetch, dram.port);
     for (unsigned c2 = 0; c2 < spec::contexts; ++c2)
         begin(c2, standard_command());
 }

@@ -14,11 +14,12 @@
 #include "tlm/elementwise/elementwise_engine.h"
 #include "tlm/link/host_link.h"
 #include "tlm/pe/pe_array.h"
+#include "tlm/protocol_checker.h"
 
 namespace retrace::test {
 
 /// 8 x 8 array, 64 KiB state buffer in 8 banks, PSUM of 4 banks of 32 rows, 4 MiB DRAM, 3 DMA queues, 1 GHz;
-/// no refresh.
+/// no refresh; a protocol checker on every socket.
 npu_config bench_config();
 pe_array::array_factory kernel_factory();
 pe_array::array_factory stepped_factory();
@@ -91,6 +92,7 @@ public:
     elementwise_engine activation, vector;
     std::vector<std::unique_ptr<dma_queue>> dma;
     std::vector<engine*> engines;
+    socket_binder sockets;
     std::vector<ending> endings;
 
 private:

@@ -106,6 +106,7 @@ struct npu_config {
     core_settings control_core;
     sequencer_settings sequencer;
     bool ideal_memories = false; ///< banks never conflict, every memory access takes one cycle (`gemm --serial`)
+    bool check_protocol = false; ///< tests: a checker on every socket (tlm/protocol_checker.h); changes no cycle
     std::uint64_t watchdog_cycles = 50'000'000; ///< no engine finishes an instruction for this long while a command is unfinished: a hang
 };
 

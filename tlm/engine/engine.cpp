@@ -107,7 +107,7 @@ void engine::fetch_programs() {
     for (;;) {
         // Up to two blocks ahead of the sequencer.
         const auto idle = [this] {
-            return !run_ || (fetching_ == run_ && (fetch_failed_ || next_fetch_ >= run_->count ||
+            return !run_ || run_->count == 0 || (fetching_ == run_ && (fetch_failed_ || next_fetch_ >= run_->count ||
                                                    fetched_.size() > plane_.config.sequencer.fetch_block));
         };
         while (idle())
