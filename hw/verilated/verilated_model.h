@@ -53,7 +53,11 @@ protected:
         model_.clk_i = 0;
         model_.rst_ni = 0;
     }
-    ~clocked() { model_.final(); }
+    ~clocked() {
+        // A model's scopes take leave of this thread's current context, whichever that is by now: make it theirs.
+        Verilated::threadContextp(&context_);
+        model_.final();
+    }
     // Inputs and the rising edge in one evaluation: Verilator propagates inputs before it looks for edges.
     void edge() {
         model_.clk_i = 1;

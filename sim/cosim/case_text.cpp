@@ -413,7 +413,7 @@ test_case parse_case(const std::string& text, const std::string& name) {
     json document;
     try {
         document = json::parse(text);
-    } catch (const json::parse_error& e) {
+    } catch (const json::exception& e) {
         throw case_error(name + ": not JSON: " + e.what());
     }
     return case_reader().read(document, name);

@@ -167,8 +167,8 @@ void interpreter::run(const std::vector<spec::command>& commands) {
                 moved = begin_load();
             else if (what == finish_step) {
                 const bool oldest =
-                    std::none_of(flights_.begin(), flights_.begin() + static_cast<std::ptrdiff_t>(index), [&](const flight& f) {
-                        return f.engine == flights_[index].engine && f.lane == flights_[index].lane;
+                    std::none_of(flights_.begin(), flights_.begin() + static_cast<std::ptrdiff_t>(index), [&, at = index](const flight& f) {
+                        return f.engine == flights_[at].engine && f.lane == flights_[at].lane;
                     });
                 if (oldest) {
                     finish(index);
