@@ -166,6 +166,41 @@ TEST(cli, the_array_may_be_chosen_by_option_or_by_key) {
     EXPECT_TRUE(holds(r.out, "preset tiny (8x8), array stepped")) << r.out;
 }
 
+TEST(cli, arrays_agree_and_windows_change_nothing) {
+    const scratch_folder folder;
+    const auto run = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> all{"--m", "100", "--k", "70", "--n", "33", "--preset", "tiny"};
+        all.insert(all.end(), more.begin(), more.end());
+        const program_result r = run_program(gemm(folder.file("g"), all));
+        EXPECT_EQ(r.exit, 0) << r.err;
+        const json j = json::parse(text_of(folder.file("g/summary.json")));
+        return std::pair(j.at("result").at("checksum").get<std::string>(), j.at("cycles").dump());
+    };
+    const auto kernel = run({});
+    EXPECT_EQ(run({"--array", "lockstep"}), kernel);
+    EXPECT_EQ(run({"--array-window", "0:101500=stepped", "--array-window", "102000:103000=lockstep"}), kernel);
+    // Nobody builds RTL of 32 x 24.
+    const program_result r = run_program(gemm(folder.file("x"), {"--m", "8", "--k", "8", "--n", "8", "--preset", "small", "--set",
+                                                                 "npu.array.columns=24", "--array", "rtl"}));
+    EXPECT_EQ(r.exit, 2) << r.err;
+    EXPECT_TRUE(holds(r.err, "cmake") || holds(r.err, "Verilator")) << r.err;
+    EXPECT_EQ(run_program(gemm(folder.file("x"), {"--m", "8", "--k", "8", "--n", "8", "--array-window", "9:3=rtl"})).exit, 2);
+    EXPECT_FALSE(fs::exists(folder.file("x")));
+}
+
+TEST(cli, fma_checks_every_array_against_vectors) {
+    const scratch_folder folder;
+    std::ofstream(folder.file("good")) << "3f800000 3f800000 3f800000 40000000 00\r\n\n7fc00000 0 0 ffffffff 10\n";
+    std::ofstream(folder.file("right")) << "3f800000 3f800000 3f800000 40000000 00\n7fc00000 00000000 00000000 ffffffff 10\n";
+    std::ofstream(folder.file("wrong")) << "3f800000 3f800000 3f800000 40000001 01\n";
+    EXPECT_EQ(run_program({"fma", folder.file("good")}).exit, 2); // operands have eight digits
+    EXPECT_EQ(run_program({"fma", folder.file("right")}).exit, 0);
+    const program_result wrong = run_program({"fma", folder.file("wrong")});
+    EXPECT_EQ(wrong.exit, 4);
+    EXPECT_TRUE(holds(wrong.out, "stepped: 1 of 1 wrong")) << wrong.out;
+    EXPECT_EQ(run_program({"fma", "--sweep", "200000"}).exit, 0);
+}
+
 TEST(cli, a_stopped_run_leaves_a_readable_log_and_says_how_far_it_came) {
     for (const int signal : {SIGINT, SIGTERM}) {
         const scratch_folder folder;
