@@ -24,7 +24,8 @@ public:
 
     /// Everything written to host memory before is visible to the device before any later register write.
     virtual void write_barrier() = 0;
-    /// Nothing read from host memory after is older than what was read before.
+    /// Nothing read from host memory after is older than what was read before, registers included; nothing written after reaches memory
+    /// before it.
     virtual void read_barrier() = 0;
 
     /// The message that the device must send to interrupt this host: a word written to a bus address.

@@ -10,7 +10,7 @@ using spec::memory_kind;
 
 npu::npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned device, trace::event_sink* sink,
          pe_array::array_factory make_array, message_handler message)
-    : sc_module(name), config_(config), device_(device), sink_(sink), clock_(config.clock_hz), arbiter_("arbiter", clock_),
+    : sc_module(name), config_(config), device_(device), sink_(sink), clock_(config.clock_hz), arbiter_("arbiter", clock_, config.stress, device, sink),
       stalls_(engine_count(config)),
       plane_{config_, device, clock_, arbiter_, contexts_, semaphore_changed_, stalls_, sink},
       dram_memory_("device_dram", memory_kind::device_dram, config.device_dram.capacity_bytes, 1, device, sink),

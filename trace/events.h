@@ -98,6 +98,65 @@ struct host_event {
     std::uint64_t checksum = 0;
 };
 
+// ---- timing: what every wait and every grant was, so that cycles can be derived again from the manual ----------------------------------
+
+/// An engine began a program, or ended it: finished, stopped by a fault or aborted.
+struct program_event {
+    enum class moment : std::uint8_t { begun, ended };
+    moment what{};
+    cycle_t cycle = 0; ///< begun: the control core's start; the engine's first request is made one cycle later
+    unsigned device = 0, context = 0, engine = 0;
+    std::uint32_t sequence = 0, step = 0;
+    std::uint64_t address = 0; ///< of the program in device DRAM
+    std::uint32_t count = 0;   ///< instructions
+    spec::engine_fault fault{}; ///< ended only
+};
+
+/// An instruction finished. One event each, `nop` too, in the order in which they finish.
+struct instruction_event {
+    cycle_t taken = 0; ///< by the sequencer, out of its queue
+    cycle_t begun = 0; ///< issued, and its waits over
+    cycle_t ended = 0; ///< finished: its signals were given
+    unsigned device = 0, context = 0, engine = 0;
+    std::uint32_t sequence = 0, step = 0, pc = 0;
+    spec::opcode opcode{};
+};
+
+/// What the arbitration grants.
+enum class resource : std::uint8_t {
+    banks,      ///< an engine's bursts on banks of state buffer and PSUM, all of an instruction's operands at once (PE array: one)
+    lines,      ///< a chunk's lines of the state buffer
+    dram,       ///< bursts of device DRAM
+    link_up,    ///< a message from device to host
+    link_down,  ///< a message from host to device
+    transposer, ///< a chunk's time in a queue's transpose unit
+    host        ///< host memory, with `ideal_memories` only
+};
+
+/// A request was granted. In the order of the grants.
+struct grant_event {
+    cycle_t requested = 0; ///< the cycle in whose arbitration it takes part at the earliest
+    cycle_t granted = 0;   ///< the cycle in whose arbitration it was granted
+    cycle_t resumed = 0;   ///< the requester goes on; `banks`: the bursts begin
+    cycle_t arrived = 0;   ///< link: the message is on the other side
+    unsigned device = 0, requester = 0; ///< number in the arbitration
+    std::uint64_t order = 0;            ///< DMA queues: number of the chunk since the device was made; 0: others
+    resource what{};
+    bool write = false;           ///< of memory; link: of the host's memory or of a register
+    std::uint64_t address = 0;    ///< first byte (`banks`: of the first operand); link: 0 where the message has none
+    std::uint64_t bytes = 0;      ///< of all runs; link: payload of the message; `banks`: 0
+    std::uint32_t sequence = 0, pc = 0; ///< the instruction, where there is one; fetch: pc of the first one fetched
+};
+
+/// The control core started its mover; its first request is made one cycle later.
+struct mover_event {
+    cycle_t cycle = 0;
+    unsigned device = 0;
+    std::uint64_t host_address = 0;
+    std::uint32_t local_address = 0, bytes = 0;
+    bool to_host = false;
+};
+
 class event_sink {
 public:
     virtual ~event_sink() = default;
@@ -111,6 +170,13 @@ public:
     virtual void name_tensor(std::uint32_t tag, std::string_view name) = 0;
     /// Whether access events of this training step are wanted (tile level); command level is always on.
     virtual bool wants_accesses(std::uint32_t step) const = 0;
+
+    // Timing, for those who want it.
+    virtual bool wants_timing() const { return false; }
+    virtual void timing(const program_event&) {}
+    virtual void timing(const instruction_event&) {}
+    virtual void timing(const grant_event&) {}
+    virtual void timing(const mover_event&) {}
 };
 
 } // namespace retrace::trace

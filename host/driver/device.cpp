@@ -173,7 +173,7 @@ result<bool> device::completed(command_handle handle) {
     if (!is_in_flight(handle)) {
         return unknown(handle);
     }
-    if (auto done = look_for_errors(read(regs::irq_status)); !done) {
+    if (auto done = look_for_errors(read_causes()); !done) {
         return done.failure();
     }
     if (auto done = collect(); !done) {
@@ -217,7 +217,15 @@ result<void> device::sleep(std::uint64_t limit) {
     // Also after a wait without message: a lost one leaves its cause standing. Reading back makes sure that
     // the clear has arrived before the ring is looked at; a completion after it sends a new message.
     write(regs::irq_status, regs::irq_status_completion_mask);
-    return look_for_errors(read(regs::irq_status));
+    return look_for_errors(read_causes());
+}
+
+/// The answer comes behind everything that the device wrote before it: whoever looks at the ring next must not
+/// do so with what the CPU had read ahead, or a completion without a further message would be overlooked.
+std::uint32_t device::read_causes() {
+    const std::uint32_t causes = read(regs::irq_status);
+    door_.read_barrier();
+    return causes;
 }
 
 result<void> device::look_for_errors(std::uint32_t irq_status) {

@@ -7,8 +7,8 @@
 // read_barrier(): what the command wrote to host memory is then visible to the caller.
 //
 // Interrupts. The driver looks at the completion ring first and sleeps only when it finds nothing. After a
-// message it clears the cause, reads it back, and looks again; a lost or repeated message costs time
-// (device_options::poll_cycles), not results.
+// message it clears the cause, reads it back, and looks again, with a read_barrier() in between; a lost or
+// repeated message costs time (device_options::poll_cycles), not results.
 //
 // Errors. A command's own failure comes from wait(). A refused doorbell comes once, from whichever call met
 // it. After a firmware trap, lost completions or a protocol error every call fails the same way until
@@ -107,6 +107,7 @@ private:
     // device.cpp
     result<void> collect();
     result<void> sleep(std::uint64_t deadline);
+    std::uint32_t read_causes();
     result<void> look_for_errors(std::uint32_t irq_status);
     void take(const spec::completion& completion);
     void give_room();

@@ -41,10 +41,11 @@ device::~device() {
 }
 
 /// The answer to the read flushes both directions: the order has arrived, and so has all that the device sent
-/// before it.
+/// before it; what the CPU writes to host memory from here on is the last word.
 void device::stop() {
     write(regs::control, 0);
     read(regs::control);
+    door_.read_barrier();
 }
 
 result<std::unique_ptr<device>> device::open(port& door, std::span<const std::uint8_t> firmware,

@@ -57,6 +57,7 @@ struct cosim_options {
     std::uint64_t seed = 1, count = 40;
     unsigned jobs = 0; ///< 0: as many as there are processors
     std::string array = "lockstep", out, case_file;
+    std::string fault; ///< of seeded_faults(); empty: none
     unsigned shrink = 3;
     bool worker = false, quiet = false; ///< worker: this process runs one case itself
 };

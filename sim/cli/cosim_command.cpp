@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "sim/cli/commands.h"
+#include "sim/cli/seeded_faults.h"
 #include "sim/cli/stop_signals.h"
 #include "sim/cosim/case_rules.h"
 #include "sim/cosim/generator.h"
@@ -35,9 +36,13 @@ int work(const cosim_options& o) {
 } // namespace
 
 int cosim(const cosim_options& o) {
+    if (!o.fault.empty())
+        seed_fault(o.fault);
     if (o.worker)
         return work(o);
     cosim::regression_options options;
+    if (!o.fault.empty())
+        options.worker_arguments = {"--fault", o.fault};
     options.first_seed = o.seed;
     options.count = o.count;
     options.jobs = o.jobs ? o.jobs : std::max(1u, std::thread::hardware_concurrency());

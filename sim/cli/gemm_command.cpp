@@ -293,6 +293,7 @@ int gemm(const gemm_options& o) {
     plan_peaks(summary, program, capabilities, a_bytes + c_bytes, b_bytes, program_bytes);
     log.close();
     folder.write("summary.json", to_json(summary));
+    fmt::print(stderr, "{}", describe_unused_windows(npu.array, port.tiles_in_windows(), port.cycles()));
 
     if (!o.quiet) {
         fmt::print("C[{0},{2}] = A[{0},{1}] B[{1},{2}], {3}, preset {4} ({5}x{6}{7}), array {8}\n", o.m, o.k, o.n, o.dtype, npu.preset,

@@ -10,6 +10,7 @@
 #include "host/training/dataset.h"
 #include "hw/verilated/verilated_array.h"
 #include "sim/cli/commands.h"
+#include "sim/cli/seeded_faults.h"
 #include "sim/cli/stop_signals.h"
 #include "sim/config/config_error.h"
 #include "sim/cosim/test_case.h"
@@ -136,6 +137,11 @@ int run(int argc, char** argv) {
     cosim_command->add_option("--shrink", cosim.shrink, "failures to shrink, the first ones")->capture_default_str();
     cosim_command->add_option("--out", cosim.out, "folder for the results (default out/cosim, with --case out/cosim-case)");
     cosim_command->add_flag("--quiet", cosim.quiet, "no progress and no tables");
+    std::vector<std::string> faults;
+    for (const seeded_fault_description& f : seeded_faults())
+        faults.emplace_back(f.name);
+    if (!faults.empty())
+        cosim_command->add_option("--fault", cosim.fault, "run with this seeded fault")->check(CLI::IsMember(faults));
     cosim_command->add_flag("--worker", cosim.worker)->group(""); // what the regression starts for each case
 
     core_command->add_option("--signature", core.signature, "write the words from begin_signature to end_signature to this file, one a line");

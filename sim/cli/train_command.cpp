@@ -83,6 +83,7 @@ int train(const train_options& options) {
     if (log)
         log->close();
     write_summary();
+    fmt::print(stderr, "{}", describe_unused_windows(config.npu.array, run.platform().tiles_in_windows(), run.platform().cycles()));
     if (options.quiet)
         return success;
     if (summary.test_accuracy)

@@ -251,6 +251,16 @@ void visit_npu_values(config_visitor& v, npu_config& n) {
     v.scalar("issue_cycles", whole(0, 10'000), "from a fetched instruction to its first action",
              at(n.sequencer.issue_cycles));
     v.close();
+    v.open("stress", "random back-pressure on whatever is shared, to find what depends on when something happens; values never change");
+    v.scalar("seed", whole(0, any), "of when and how long", at(n.stress.seed));
+    v.scalar("requests", whole(0, 1'000'000), "cycles for which a request of the arbitration is held back, at most; 0: none",
+             at(n.stress.request_cycles));
+    v.scalar("chunks", whole(0, 1'000'000), "cycles for which a place of a DMA queue stays taken after its write, at most",
+             at(n.stress.chunk_cycles));
+    v.scalar("messages", whole(0, 1'000'000), "cycles by which a message of the host link arrives late, at most",
+             at(n.stress.message_cycles));
+    v.scalar("reorder", boolean(), "late messages may be overtaken where the bus allows it; host memory is weakly ordered", at(n.stress.reorder));
+    v.close();
     v.scalar("ideal_memories", boolean(), "banks never conflict, every memory access takes one cycle",
              at(n.ideal_memories));
     v.scalar("watchdog_cycles", whole(1000, any), "nothing finishes for this long: a hang",

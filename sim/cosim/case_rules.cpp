@@ -62,7 +62,10 @@ problem case_walk::check_machine() const {
                                                 {"transpose_rate", m.transpose_rate, 1u, 256u},
                                                 {"dram_channels", m.dram_channels, 1u, 8u},
                                                 {"dram_banks", m.dram_banks, 1u, 16u},
-                                                {"fetch_block", m.fetch_block, 1u, 64u}})
+                                                {"fetch_block", m.fetch_block, 1u, 64u},
+                                                {"request_stress", m.request_stress, 0u, 10'000u},
+                                                {"chunk_stress", m.chunk_stress, 0u, 10'000u},
+                                                {"message_stress", m.message_stress, 0u, 10'000u}})
         if (problem p = range(key, value, low, high))
             return p;
     if (m.state_buffer_bytes % (m.state_buffer_banks * 4 * m.size))

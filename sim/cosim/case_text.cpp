@@ -203,6 +203,11 @@ private:
         m.fetch_block = r.at("fetch_block").word();
         m.ideal_memories = r.at("ideal_memories").flag();
         m.stress_seed = r.at("stress_seed").number(~std::uint64_t{0});
+        m.array_stress = r.at("array_stress").flag();
+        m.request_stress = r.at("request_stress").word();
+        m.chunk_stress = r.at("chunk_stress").word();
+        m.message_stress = r.at("message_stress").word();
+        m.reorder = r.at("reorder").flag();
         r.end();
     }
 
@@ -375,7 +380,12 @@ std::string to_text(const test_case& c) {
                       {"refresh", m.refresh},
                       {"fetch_block", m.fetch_block},
                       {"ideal_memories", m.ideal_memories},
-                      {"stress_seed", m.stress_seed}};
+                      {"stress_seed", m.stress_seed},
+                      {"array_stress", m.array_stress},
+                      {"request_stress", m.request_stress},
+                      {"chunk_stress", m.chunk_stress},
+                      {"message_stress", m.message_stress},
+                      {"reorder", m.reorder}};
     // A line per buffer and operation: what a person edits is one of them.
     std::string text = "{\n \"format\": " + top["format"].dump() + ",\n \"seed\": " + top["seed"].dump() +
                        ",\n \"machine\": " + top["machine"].dump() + ",\n \"buffers\": [";

@@ -53,7 +53,7 @@ names make_bins() {
     cross("machine.weight_registers", {{"1", "2"}});
     cross("machine.refresh", {{"off", "on"}});
     cross("machine.ideal_memories", {{"off", "on"}});
-    cross("machine.stress", {{"off", "on"}});
+    cross("machine.stress", {{"off", "array", "requests", "chunks", "messages", "reorder"}});
     cross("machine.dma_queues", {{"1", "2", "3", "4", "5"}});
     cross("machine.dram_channels", {{"1", "2", "4"}});
     cross("machine.outstanding_chunks", {{"1", "several"}});
@@ -163,7 +163,13 @@ private:
         hit("machine.weight_registers.{}", m.weight_registers);
         hit("machine.refresh.{}", m.refresh ? "on" : "off");
         hit("machine.ideal_memories.{}", m.ideal_memories ? "on" : "off");
-        hit("machine.stress.{}", m.stress_seed ? "on" : "off");
+        if (!m.stress_seed)
+            hit("machine.stress.off");
+        else
+            for (const auto& [on, name] : {std::pair{m.array_stress, "array"}, {m.request_stress != 0, "requests"}, {m.chunk_stress != 0, "chunks"},
+                                           {m.message_stress != 0, "messages"}, {m.message_stress != 0 && m.reorder, "reorder"}})
+                if (on)
+                    hit("machine.stress.{}", name);
         hit("machine.dma_queues.{}", m.dma_queues);
         if (m.dram_channels <= 2 || m.dram_channels == 4)
             hit("machine.dram_channels.{}", m.dram_channels);

@@ -55,6 +55,25 @@ void device_run::run(const prepared_case& p) {
 
 std::uint64_t device_run::cycles() const { return port_->cycles(); }
 
+timing_log device_run::times() const {
+    timing_log log = recorder_.times();
+    log.end = cycles();
+    return log;
+}
+
+std::map<std::uint32_t, timed_command> device_run::timed_commands(const prepared_case& p) const {
+    std::map<std::uint32_t, timed_command> all;
+    for (std::size_t i = 0; i < sequences_.size(); ++i) {
+        const emitted_command& e = p.emitted.commands[i];
+        timed_command& c = all[sequences_[i]];
+        c.name = fmt::format("command {}", e.command + 1);
+        c.descriptor = &p.commands[i];
+        for (const compiler::engine_program& program : e.programs)
+            c.programs[program.engine] = program.code;
+    }
+    return all;
+}
+
 std::uint32_t device_run::reference_sequence(std::uint32_t device_sequence) const {
     const auto found = std::find(sequences_.begin(), sequences_.end(), device_sequence);
     return found == sequences_.end() ? 0 : static_cast<std::uint32_t>(found - sequences_.begin() + 1);

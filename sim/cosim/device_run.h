@@ -7,12 +7,13 @@
 
 #include "host/driver/device.h"
 #include "sim/cosim/reference.h"
+#include "sim/cosim/timing_checker.h"
 #include "sim/platform/platform.h"
 #include "trace/events.h"
 
 namespace retrace::cosim {
 
-/// Keeps the accesses of a run for the report.
+/// Keeps the accesses of a run for the report, and all that the timing checker wants.
 class access_recorder : public trace::event_sink {
 public:
     static constexpr std::size_t kept = 65536;
@@ -32,13 +33,20 @@ public:
     void on(const trace::host_event&) override {}
     void name_tensor(std::uint32_t, std::string_view) override {}
     bool wants_accesses(std::uint32_t) const override { return true; }
+    bool wants_timing() const override { return true; }
+    void timing(const trace::program_event& e) override { timing_.programs.push_back(e); }
+    void timing(const trace::instruction_event& e) override { timing_.instructions.push_back(e); }
+    void timing(const trace::grant_event& e) override { timing_.grants.push_back(e); }
+    void timing(const trace::mover_event& e) override { timing_.movers.push_back(e); }
 
     const std::deque<trace::access_event>& accesses() const { return accesses_; }
     const std::vector<trace::stale_read_event>& stale() const { return stale_; }
+    const timing_log& times() const { return timing_; }
 
 private:
     std::deque<trace::access_event> accesses_;
     std::vector<trace::stale_read_event> stale_;
+    timing_log timing_;
 };
 
 /// What memory holds when all commands have ended.
@@ -66,6 +74,10 @@ public:
 
     std::uint64_t cycles() const;
     const access_recorder& recorder() const { return recorder_; }
+    /// After run(): what the device told about time, and the case's commands by the device's sequence numbers.
+    timing_log times() const;
+    std::map<std::uint32_t, timed_command> timed_commands(const prepared_case& p) const;
+    const npu_config& config() const { return config_; }
     /// Sequence number that the reference uses for the device's; 0: not one of the case's commands.
     std::uint32_t reference_sequence(std::uint32_t device_sequence) const;
 

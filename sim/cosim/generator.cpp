@@ -35,6 +35,14 @@ machine_settings random_machine(case_random& r) {
     m.fetch_block = r.of({1u, 2u, 4u, 16u});
     m.ideal_memories = r.chance(8);
     m.stress_seed = r.chance(50) ? r.word() | 1u : 0;
+    if (m.stress_seed) {
+        case_random kinds(m.stress_seed); // none, some or all of them
+        m.array_stress = kinds.chance(50);
+        m.request_stress = kinds.chance(50) ? kinds.of({1u, 7u, 40u}) : 0;
+        m.chunk_stress = kinds.chance(50) ? kinds.of({1u, 16u, 100u}) : 0;
+        m.message_stress = kinds.chance(50) ? kinds.of({1u, 50u, 700u}) : 0;
+        m.reorder = kinds.chance(50);
+    }
     return m;
 }
 

@@ -14,6 +14,8 @@ npu_config config_of(const machine_settings& m, const std::string& array) {
     c.array.weight_registers = m.weight_registers;
     c.array.operand_cycles = m.operand_cycles;
     if (m.stress_seed)
+        c.stress = {m.stress_seed, m.request_stress, m.chunk_stress, m.message_stress, m.reorder};
+    if (m.stress_seed && m.array_stress)
         c.array.stress = {m.stress_seed, 5 + m.stress_seed % 200, 1 + (m.stress_seed >> 8) % 12};
     c.psum = {m.psum_banks, m.psum_rows};
     c.state_buffer = {m.state_buffer_bytes, m.state_buffer_banks};
@@ -35,6 +37,7 @@ npu_config config_of(const machine_settings& m, const std::string& array) {
     c.host_link.latency_ns = 60;
     c.sequencer.fetch_block = m.fetch_block;
     c.ideal_memories = m.ideal_memories;
+    c.check_protocol = true;
     c.watchdog_cycles = 2'000'000;
     return c;
 }

@@ -220,9 +220,9 @@ private:
         for (const auto& k : small.smallest.commands)
             operations += k.operations.size();
         const bool same = told.what == c.result.what && told.kind == c.result.kind;
-        c.report = fmt::format("{}\nshrunk from {} to {} operations in {} trials{}:\n",
-                               fmt::format("{}: {}", name_of(c.result.what), c.result.sentence), c.result.operations, operations,
-                               small.trials, small.finished ? "" : " (the limit)") +
+        c.report = report_of(c, c.result, {}) +
+                   fmt::format("\nshrunk from {} to {} operations in {} trials{}:\n", c.result.operations, operations, small.trials,
+                               small.finished ? "" : " (the limit)") +
                    report_of(c, same ? told : c.result, small.smallest);
         return true;
     }

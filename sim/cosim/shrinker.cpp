@@ -89,8 +89,8 @@ public:
             smaller = drop_commands();
             smaller = drop_operations() || smaller;
             smaller = merge_commands() || smaller;
+            smaller = simplify() || smaller; // before the shapes: it takes few trials, and a reader has less to look at
             smaller = shrink_shapes() || smaller;
-            smaller = simplify() || smaller;
         }
         return {best_, most_ - left_, left_ > 0};
     }
@@ -257,6 +257,11 @@ private:
         };
         using m = machine_settings;
         machine(&m::stress_seed, std::uint64_t{0});
+        machine(&m::array_stress, false);
+        machine(&m::request_stress, 0u);
+        machine(&m::chunk_stress, 0u);
+        machine(&m::message_stress, 0u);
+        machine(&m::reorder, false);
         machine(&m::ideal_memories, true);
         machine(&m::refresh, false);
         machine(&m::fma_depth, 1u);

@@ -75,7 +75,9 @@ std::string describe(const test_case& c) {
         "machine: {0}x{0}, D {1}, {2} weight register{3}, o {4} {5} {6} {7} {8}, {9} DMA queues, {10}{11}{12}\n", m.size,
         m.fma_depth, m.weight_registers, m.weight_registers == 1 ? "" : "s", m.operand_cycles[0], m.operand_cycles[1],
         m.operand_cycles[2], m.operand_cycles[3], m.operand_cycles[4], m.dma_queues, m.refresh ? "refresh" : "no refresh",
-        m.ideal_memories ? ", ideal memories" : "", m.stress_seed ? fmt::format(", stress {}", m.stress_seed) : "");
+        m.ideal_memories ? ", ideal memories" : "", m.stress_seed ? fmt::format(", stress {}: array {}, requests {}, chunks {}, messages {}{}", m.stress_seed, m.array_stress ? "on" : "off",
+                                    m.request_stress, m.chunk_stress, m.message_stress, m.reorder ? " reordered" : "")
+                      : "");
     for (const buffer& b : c.buffers) {
         text += fmt::format("buffer  {:<6} {:<12} at {:#x}, {} bytes", b.name, spec::name_of(b.memory), b.base, b.bytes);
         if (b.tag)

@@ -36,7 +36,11 @@ struct machine_settings {
     bool refresh = true; ///< short refresh interval; false: none within the run
     unsigned fetch_block = 16;
     bool ideal_memories = false;
-    std::uint64_t stress_seed = 0; ///< of random back-pressure; 0: none
+    // Random back-pressure: on what, and the most cycles (npu_config.h, stress_settings).
+    std::uint64_t stress_seed = 0; ///< 0: none, whatever the others say
+    bool array_stress = false;     ///< stalls of the array
+    unsigned request_stress = 0, chunk_stress = 0, message_stress = 0;
+    bool reorder = false; ///< late messages may be overtaken
     bool operator==(const machine_settings&) const = default;
 };
 

@@ -47,8 +47,27 @@ void fail(case_result& r, verdict what, const char* kind, const std::string& tex
         r.report = text.substr(line + 1) + "\n";
 }
 
+void judge_timing(const prepared_case& p, const device_run& device, const std::function<void(timing_log&)>& forge, case_result& r) {
+    timing_log log = device.times();
+    if (forge)
+        forge(log);
+    const auto found = check_timing(device.config(), log, device.timed_commands(p));
+    if (found.empty()) {
+        r.what = verdict::pass;
+        return;
+    }
+    r.what = verdict::mismatch;
+    r.kind = "timing";
+    r.sentence = fmt::format("cycle {}: {}", found.front().cycle, found.front().sentence);
+    if (found.size() > 1)
+        r.report += "what follows from it or comes later:\n";
+    for (std::size_t i = 1; i < found.size(); ++i)
+        r.report += fmt::format("  cycle {}: {}\n", found[i].cycle, found[i].sentence);
+    r.report += transactions(device, p, found.front().cycle);
+}
+
 void judge(const test_case& c, const prepared_case& p, const interpreter& reference, const device_run& device,
-           const memory_image& image, case_result& r) {
+           const memory_image& image, const std::function<void(timing_log&)>& forge, case_result& r) {
     r.cycles = device.cycles();
     r.checksum = checksum(image);
     const finish_cycle cycle_of = [&](std::uint32_t sequence, unsigned engine, std::uint32_t pc) -> std::optional<std::uint64_t> {
@@ -59,7 +78,7 @@ void judge(const test_case& c, const prepared_case& p, const interpreter& refere
     };
     const auto difference = compare(c, p, reference, image, device.expected_host(reference), cycle_of);
     if (!difference) {
-        r.what = verdict::pass;
+        judge_timing(p, device, forge, r);
         return;
     }
     r.what = verdict::mismatch;
@@ -72,7 +91,8 @@ void judge(const test_case& c, const prepared_case& p, const interpreter& refere
 
 } // namespace
 
-worked_case run_case(const test_case& c, const std::string& array, const std::function<void(memory_image&)>& tamper) {
+worked_case run_case(const test_case& c, const std::string& array, const std::function<void(memory_image&)>& tamper,
+                     const std::function<void(timing_log&)>& forge) {
     device_run device(c, array);
     const prepared_case p = prepare(c, device.host_base());
     reference_options options;
@@ -92,7 +112,7 @@ worked_case run_case(const test_case& c, const std::string& array, const std::fu
         memory_image image = device.image();
         if (tamper)
             tamper(image);
-        judge(c, p, *reference, device, image, r);
+        judge(c, p, *reference, device, image, forge, r);
     } catch (const simulation_interrupted&) {
         throw;
     } catch (const simulation_error&) {

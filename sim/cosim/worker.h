@@ -15,8 +15,9 @@ struct worked_case {
 
 /// Throws case_error if the case cannot be emitted, std::logic_error if the reference finds it illegal, simulation_interrupted;
 /// everything that the device does wrong is in the result.
-/// `tamper` (tests): called with the device's memory before it is compared.
-worked_case run_case(const test_case& c, const std::string& array, const std::function<void(memory_image&)>& tamper = {});
+/// `tamper`, `forge` (tests): called with the device's memory before it is compared, with its times before they are checked.
+worked_case run_case(const test_case& c, const std::string& array, const std::function<void(memory_image&)>& tamper = {},
+                     const std::function<void(timing_log&)>& forge = {});
 
 /// Files of a worker in its folder.
 inline constexpr const char *case_file = "case.json", *result_file = "result.json", *coverage_file = "coverage.json";

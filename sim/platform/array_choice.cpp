@@ -81,7 +81,7 @@ std::vector<std::string> lockstep_members(const array_config& shape) {
     return names;
 }
 
-std::unique_ptr<array_interface> make_array(const array_settings& settings, const array_config& shape) {
+std::unique_ptr<array_interface> make_array(const array_settings& settings, const array_config& shape, std::vector<std::uint64_t>* tiles) {
     if (settings.windows.empty())
         return make_one(settings.implementation, shape);
     std::vector<std::unique_ptr<array_interface>> arrays;
@@ -95,9 +95,19 @@ std::unique_ptr<array_interface> make_array(const array_settings& settings, cons
             names.push_back(w.implementation);
             arrays.push_back(make_one(w.implementation, shape));
         }
-        windows.push_back({w.start, w.stop, index});
+        windows.push_back({w.start, w.stop, index, tiles ? &(*tiles)[windows.size()] : nullptr});
     }
     return std::make_unique<windowed_array>(shape, std::move(arrays), std::move(windows));
+}
+
+std::string describe_unused_windows(const array_settings& settings, const std::vector<std::uint64_t>& tiles, std::uint64_t cycles) {
+    std::string text;
+    for (std::size_t i = 0; i < settings.windows.size(); ++i)
+        if (const array_implementation_window& w = settings.windows[i]; tiles.at(i) == 0)
+            text += fmt::format("retrace: warning: no tile of the array began in cycles {} to {}: {} was not used (the run ended in cycle {}; "
+                                "the view accesses in events.sqlite says when engine 0, the array, works)\n",
+                                w.start, w.stop, w.implementation, cycles);
+    return text;
 }
 
 void check_array_choice(const npu_config& config) {

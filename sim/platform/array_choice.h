@@ -26,7 +26,12 @@ array_implementation_window parse_array_window(const std::string& text);
 std::vector<std::string> lockstep_members(const array_config& shape);
 
 /// Throws array_choice_error: an unknown name, an RTL array that this build does not have, windows that overlap.
-std::unique_ptr<array_interface> make_array(const array_settings& settings, const array_config& shape);
+/// `tiles`: an entry per window, counts the tiles that ran in it; outlives the array.
+std::unique_ptr<array_interface> make_array(const array_settings& settings, const array_config& shape,
+                                            std::vector<std::uint64_t>* tiles = nullptr);
+
+/// A line per window in which no tile ran, for the user: what was asked for did not happen.
+std::string describe_unused_windows(const array_settings& settings, const std::vector<std::uint64_t>& tiles, std::uint64_t cycles);
 
 /// The same check without an array, before a run creates anything.
 void check_array_choice(const npu_config& config);

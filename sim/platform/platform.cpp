@@ -37,7 +37,7 @@ constexpr std::uint64_t slice_cycles = 1'000'000;
 
 void simulated_port::request_stop() { stop_requested = true; }
 
-simulated_port::simulated_port(const npu_config& config, unsigned device, trace::event_sink* sink) : config_(config), number_(device) {
+simulated_port::simulated_port(const npu_config& config, unsigned device, trace::event_sink* sink) : config_(config), window_tiles_(config.array.windows.size()), number_(device) {
     // SystemC allows the resolution to be set once, before the first time is used.
     static const bool resolution_set = [] {
         sc_core::sc_set_time_resolution(1, sc_core::SC_FS);
@@ -48,20 +48,37 @@ simulated_port::simulated_port(const npu_config& config, unsigned device, trace:
         other_handler = sc_core::sc_report_handler::set_handler(keep_exception);
     npu_ = std::make_unique<npu>(
         fmt::format("npu{}", device).c_str(), config_, device, sink,
-        [this](const array_config& shape) { return make_array(config_.array, shape); },
+        [this](const array_config& shape) { return make_array(config_.array, shape, &window_tiles_); },
         [this](std::uint64_t address, std::uint32_t data) {
             if (address == message().address && data == message().data) {
                 ++pending_interrupts_;
                 sc_core::sc_pause();
             }
         });
+    if (config_.stress.reorder)
+        weak_ = std::make_unique<weak_memory>(npu_->link().host_memory(), config_.stress.seed);
 }
 
 simulated_port::~simulated_port() = default;
 
 port::interrupt_message simulated_port::message() const { return {message_base, number_}; }
 
-std::span<std::byte> simulated_port::host_memory() { return npu_->link().host_memory(); }
+std::span<std::byte> simulated_port::host_memory() { return weak_ ? weak_->cpu_side() : npu_->link().host_memory(); }
+
+void simulated_port::write_barrier() {
+    if (weak_)
+        weak_->write_barrier();
+}
+
+void simulated_port::read_barrier() {
+    if (weak_)
+        weak_->read_barrier();
+}
+
+void simulated_port::let_memory_drift() {
+    if (weak_)
+        weak_->let_time_pass();
+}
 
 std::uint64_t simulated_port::cycles() const { return npu_->clock().now(); }
 
@@ -82,12 +99,14 @@ template <typename Condition>
 bool simulated_port::advance(std::uint64_t cycles, Condition&& reached) {
     const clock_domain& clock = npu_->clock();
     const std::uint64_t end = clock.now() + cycles < cycles ? ~std::uint64_t{0} : clock.now() + cycles;
+    let_memory_drift();
     while (!reached()) {
         if (clock.now() >= end)
             return false;
         check_watchdog();
         run_to(std::min(end, clock.now() + slice_cycles));
     }
+    let_memory_drift();
     return true;
 }
 
@@ -147,8 +166,10 @@ void simulated_port::compute(std::uint64_t cycles) {
     npu_->stalls().host_computes(this->cycles(), true);
     // The host is busy, not waiting: nothing to watch. An interrupt message only pauses the kernel.
     const std::uint64_t end = this->cycles() + cycles;
+    let_memory_drift();
     while (this->cycles() < end)
         run_to(end);
+    let_memory_drift();
     ++host_progress_;
     npu_->stalls().host_computes(this->cycles(), false);
 }

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "host/port.h"
+#include "sim/platform/weak_memory.h"
 #include "tlm/npu.h"
 
 namespace retrace {
@@ -37,8 +38,9 @@ public:
     void write_register(std::uint32_t offset, std::uint32_t value) override;
     std::span<std::byte> host_memory() override;
     std::uint64_t host_memory_address() const override { return spec::host_window_base; }
-    void write_barrier() override {} // the simulated host writes its memory in program order
-    void read_barrier() override {}
+    // The simulated host writes its memory in program order, unless it is to be weakly ordered (npu.stress.reorder).
+    void write_barrier() override;
+    void read_barrier() override;
     interrupt_message message() const override;
     bool wait_interrupt(std::uint64_t cycles) override;
     std::uint64_t cycles() const override;
@@ -47,6 +49,8 @@ public:
     void compute(std::uint64_t cycles);
 
     npu& device() { return *npu_; }
+    /// Tiles that ran in each of npu_config::array.windows.
+    const std::vector<std::uint64_t>& tiles_in_windows() const { return window_tiles_; }
     /// Stops at the next opportunity with simulation_interrupted; callable from a signal handler.
     static void request_stop();
 
@@ -56,12 +60,15 @@ private:
     /// Runs the kernel up to `cycle`, or until something pauses it.
     void run_to(std::uint64_t cycle);
     void check_watchdog();
+    void let_memory_drift();
 
     npu_config config_;
+    std::vector<std::uint64_t> window_tiles_;
     unsigned number_;
     unsigned pending_interrupts_ = 0;
     std::uint64_t last_progress_ = 0, progress_cycle_ = 0, host_progress_ = 0;
     std::unique_ptr<npu> npu_;
+    std::unique_ptr<weak_memory> weak_; ///< null: both sides see each other's writes at once
     sc_core::sc_event host_goes_on_;
 };
 

@@ -23,7 +23,7 @@ TEST(coverage, the_small_case_hits_what_it_does_and_nothing_else) {
         EXPECT_GT(c.hits().at(bin), 0u) << bin;
     for (const char* bin : {"machine.size_depth.16.1", "matmul.format_depth_size.fp32.1.8", "matmul.chain.3",
                             "activate.function.exp", "matmul.swap.none", "copy.dimensions.2", "command.kind.nop",
-                            "reduce_rows.operation_source.add.fp32", "machine.stress.on"})
+                            "reduce_rows.operation_source.add.fp32", "machine.stress.array"})
         EXPECT_EQ(c.hits().at(bin), 0u) << bin;
     EXPECT_EQ(c.hits().at("matmul.swap.first"), 1u);
     EXPECT_EQ(c.hits().at("matmul.k.full"), 1u);

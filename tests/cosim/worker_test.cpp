@@ -94,6 +94,23 @@ TEST(worker, stale_reads_are_a_mismatch) {
     expect_in(r.sentence, {"2 stale reads"});
 }
 
+TEST(worker, a_wrong_cycle_is_a_mismatch_of_timing) {
+    const case_result r = run_case(test::small_case(), "kernel", {}, [](timing_log& log) {
+                              for (trace::instruction_event& e : log.instructions)
+                                  e.ended += e.opcode == spec::opcode::activate;
+                          }).result;
+    EXPECT_EQ(r.what, verdict::mismatch);
+    EXPECT_EQ(r.kind, "timing");
+    expect_in(r.sentence, {"cycle ", "activation, instruction 0 (activate) of command 1: finished in cycle ", ", expected ", "9.6"});
+    expect_in(r.report, {"what follows from it or comes later:", "activation, command 1: the program ended in cycle ", "the last "});
+}
+
+TEST(worker, wrong_bytes_are_told_before_wrong_cycles) {
+    const case_result r = run_case(test::small_case(), "kernel", [](memory_image& m) { flip(m.psum, 0, 1); },
+                                   [](timing_log& log) { log.instructions.clear(); }).result;
+    EXPECT_EQ(r.kind, "memory");
+}
+
 // In one process only one simulation can run: the second is the program's own.
 TEST(worker, same_case_same_result) {
     const auto folder = std::filesystem::path(testing::TempDir()) / ("cosim_same_" + std::to_string(getpid()));

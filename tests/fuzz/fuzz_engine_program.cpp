@@ -28,8 +28,21 @@ using spec::opcode;
 using spec::operand_access;
 
 constexpr std::size_t most_instructions = 32;
-constexpr std::uint64_t most_bytes = 1u << 16; ///< of an operand that is computed with, or of a copy that is carried out
-constexpr unsigned most_chunks = 512;          ///< of a copy that is only looked at
+constexpr std::uint64_t most_bytes = 1u << 14; ///< of an operand that is computed with, or of a copy that is carried out
+
+/// What one input may cost, in elements computed and runs of bytes moved: an instruction can ask for more work than thousands of
+/// other inputs together. What goes beyond is checked and not carried out.
+class effort {
+public:
+    bool spend(std::uint64_t amount) {
+        const bool enough = amount <= left_;
+        left_ -= enough ? amount : 0;
+        return enough;
+    }
+
+private:
+    std::uint64_t left_ = 1u << 14;
+};
 
 void require(bool holds, const char* what) {
     if (holds)
@@ -41,9 +54,9 @@ void require(bool holds, const char* what) {
 /// Bytes that depend on the command's seed and on `stream` only.
 std::vector<std::byte> random_bytes(std::uint64_t count, std::uint64_t seed, std::uint32_t stream) {
     std::vector<std::byte> bytes(count);
-    for (std::uint64_t at = 0; at < count; at += 4) {
-        const std::uint32_t word = counter_random(seed, 0, stream, at / 4);
-        std::memcpy(bytes.data() + at, &word, std::min<std::uint64_t>(4, count - at));
+    for (std::uint64_t at = 0; at < count; at += 16) {
+        const philox_counter words = counter_random_block(seed, 0, stream, at / 16);
+        std::memcpy(bytes.data() + at, words.data(), std::min<std::uint64_t>(16, count - at));
     }
     return bytes;
 }
@@ -80,7 +93,7 @@ void plain_copy(const spec::copy_instruction& i, const std::byte* from, std::byt
                             from + i1 * i.source_stride1 + i2 * i.source_stride2 + i3 * i.source_stride3, i.size0);
 }
 
-void copy(const spec::copy_instruction& i, const context_state& context, unsigned chunk_bytes) {
+void copy(const spec::copy_instruction& i, const context_state& context, unsigned chunk_bytes, effort& left) {
     dma_transfer transfer(i, context, chunk_bytes);
     const side from = side_of(context, i.source_slot, operand_access::read);
     const side to = side_of(context, i.destination_slot, operand_access::write);
@@ -93,7 +106,9 @@ void copy(const spec::copy_instruction& i, const context_state& context, unsigne
     const std::uint64_t result_bytes =
         turns ? (i.size0 / i.element_bytes - 1) * std::uint64_t{i.destination_stride1} + std::uint64_t{i.size1} * i.element_bytes
               : span_of(i, i.destination_stride1, i.destination_stride2, i.destination_stride3);
-    const bool carry_out = transfer.bytes() <= most_bytes && source_bytes <= most_bytes && result_bytes <= most_bytes;
+    // A transpose reads and writes parts of its rows, of no more runs than it has elements.
+    const std::uint64_t runs = turns ? transfer.bytes() / i.element_bytes : std::uint64_t{i.size1} * i.size2 * i.size3;
+    const bool carry_out = transfer.bytes() <= most_bytes && source_bytes <= most_bytes && result_bytes <= most_bytes && left.spend(runs);
     std::vector<std::byte> source, result, expected;
     if (carry_out) {
         source = random_bytes(source_bytes, context.command().seed, 1);
@@ -103,7 +118,7 @@ void copy(const spec::copy_instruction& i, const context_state& context, unsigne
     dma_chunk chunk;
     std::vector<std::byte> read, turned;
     std::uint64_t handed_out = 0;
-    for (unsigned n = 0; (carry_out || n < most_chunks) && transfer.next(chunk); ++n) {
+    while ((carry_out || left.spend(chunk_bytes)) && transfer.next(chunk)) {
         require(chunk.bytes != 0 && chunk.bytes <= chunk_bytes, "a chunk is not empty and not larger than allowed");
         handed_out += chunk.bytes;
         std::uint64_t reads = 0, writes = 0;
@@ -164,7 +179,7 @@ std::vector<std::byte> packed(const std::vector<std::byte>& bytes, const resolve
     return rows;
 }
 
-void elementwise(const spec::matrix_instruction& i, const context_state& context) {
+void elementwise(const spec::matrix_instruction& i, const context_state& context, effort& left) {
     const elementwise_shape shape = shape_of(i);
     const resolved_operand a = resolve(context, i.a, shape.a_rows, shape.a_row_bytes, operand_access::read);
     const bool has_b = shape.b_rows != 0;
@@ -173,6 +188,8 @@ void elementwise(const spec::matrix_instruction& i, const context_state& context
     for (const resolved_operand* o : {&a, &b, &d})
         if (extent_of(*o) > most_bytes)
             return;
+    if (!left.spend(std::uint64_t{i.rows} * i.columns))
+        return;
     // Allocations of the exact size: AddressSanitizer sees a byte too far.
     const std::uint64_t seed = context.command().seed;
     const auto a_bytes = random_bytes(extent_of(a), seed, 1), b_bytes = random_bytes(extent_of(b), seed, 2),
@@ -206,7 +223,7 @@ void array_operand(const spec::matrix_instruction& i, const context_state& conte
 
 // --- programs
 
-void execute(const compiler::instruction& code, const context_state& context, unsigned chunk_bytes) {
+void execute(const compiler::instruction& code, const context_state& context, unsigned chunk_bytes, effort& left) {
     spec::matrix_instruction i;
     std::memcpy(&i, code.data(), sizeof i);
     spec::copy_instruction c;
@@ -218,8 +235,8 @@ void execute(const compiler::instruction& code, const context_state& context, un
     case opcode::nop: return;
     case opcode::load_weights:
     case opcode::matmul: return array_operand(i, context);
-    case opcode::copy: return copy(c, context, chunk_bytes);
-    default: return elementwise(i, context); // it refuses what does not exist
+    case opcode::copy: return copy(c, context, chunk_bytes, left);
+    default: return elementwise(i, context, left); // it refuses what does not exist
     }
 }
 
@@ -257,6 +274,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     context_state context;
     context.begin(command);
     const unsigned chunk_bytes = 64u << command.layer % 7;
+    effort left;
     compiler::engine_program program;
     program.engine = command.phase % spec::max_engines;
     for (std::size_t n = 0; n < most_instructions && size != 0; ++n) {
@@ -268,7 +286,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         spec::matrix_instruction i;
         std::memcpy(&i, code.data(), sizeof i);
         refuse_or([&] { semaphores(i, (program.engine + n) % spec::max_engines, context); });
-        refuse_or([&] { execute(code, context, chunk_bytes); });
+        refuse_or([&] { execute(code, context, chunk_bytes, left); });
     }
     std::vector<compiler::slot_limit> slots;
     for (const spec::operand& o : command.operands)

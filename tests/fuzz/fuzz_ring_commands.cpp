@@ -104,6 +104,7 @@ public:
         ring(host_->tail);
         collect(submitted_.size());
         outcomes_.clear();
+        repeat_head();
         put(host_->command(1, 3));
         ring(host_->tail);
         const auto last = host_->collect(1, patience);
@@ -121,6 +122,7 @@ private:
         submitted_.clear();
         accepted_ = 0;
         expected_ = 1;
+        head_hidden_ = false;
         put(host_->command()); // the first doorbell takes the rings' geometry over
         ring(host_->tail);
         collect(1);
@@ -229,8 +231,17 @@ private:
     /// Only what must be refused, or changes nothing: a head that is believed gives entries away before they were read.
     void move_head(unsigned head) {
         const std::uint32_t modulo = 2 * completion_entries_, ahead = (head - host_->head) & (modulo - 1);
-        if (head >= modulo || ahead == 0 || ahead > completion_entries_)
+        if (head >= modulo || ahead == 0 || ahead > completion_entries_) {
             host_->write(regs::cq_head, head);
+            head_hidden_ = true;
+        }
+    }
+
+    /// The register holds what was written last: a head that is refused may hide a good one that the firmware had not read yet.
+    void repeat_head() {
+        if (head_hidden_)
+            host_->write(regs::cq_head, host_->head);
+        head_hidden_ = false;
     }
 
     void set_register(unsigned offset, std::uint32_t value) {
@@ -252,7 +263,12 @@ private:
 
     void collect(std::size_t count) {
         count = std::min(count, submitted_.size());
-        const auto all = host_->collect(count, patience);
+        auto all = host_->collect(count, patience);
+        if (all.size() != count && head_hidden_) {
+            repeat_head();
+            const auto rest = host_->collect(count - all.size(), patience);
+            all.insert(all.end(), rest.begin(), rest.end());
+        }
         require(all.size() == count, "every command gets its completion");
         for (const spec::completion& c : all) {
             require(c.status < spec::command_status_count && c.fault < spec::engine_fault_count, "a completion has codes that exist");
@@ -268,6 +284,7 @@ private:
     unsigned submission_entries_ = 0, completion_entries_ = 0, resets_ = 0;
     std::uint32_t accepted_ = 0; ///< tail of the last accepted doorbell
     std::uint32_t expected_ = 1; ///< next number in sequence
+    bool head_hidden_ = false;   ///< a head that is no good stands in the register
     std::multiset<std::pair<std::uint32_t, bool>> submitted_; ///< not yet completed: number, and whether it is out of sequence
     std::vector<unsigned> outcomes_;                          ///< of engine runs, one after the other and again from the first
     std::size_t next_outcome_ = 0;

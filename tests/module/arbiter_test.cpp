@@ -1,6 +1,9 @@
 // Requests of one cycle are granted together, in requester order.
+#include <map>
+
 #include "tests/module/device_bench.h"
 #include "tlm/arbiter/arbiter.h"
+#include "tlm/core/timing/back_pressure.h"
 
 namespace retrace {
 namespace {
@@ -27,7 +30,8 @@ private:
     void run() {
         for (const std::uint64_t c : cycles_) {
             clock_.wait_until(c);
-            const std::uint64_t resume = arbiter_.acquire(who_, [this](std::uint64_t cycle) {
+            trace::grant_event told;
+            const std::uint64_t resume = arbiter_.acquire(who_, told, [this](std::uint64_t cycle) {
                 log_.push_back({cycle, who_.id});
                 return cycle + hold_;
             });
@@ -89,7 +93,8 @@ TEST(arbiter, a_withdrawn_request_goes_on_at_once_and_keeps_only_what_it_was_gra
     requester who(1), bystander(2);
     std::vector<std::uint64_t> granted, resumed;
     const auto ask = [&](requester& r, std::uint64_t hold) {
-        const std::uint64_t resume = a.acquire(r, [&](std::uint64_t cycle) {
+        trace::grant_event told;
+        const std::uint64_t resume = a.acquire(r, told, [&](std::uint64_t cycle) {
             granted.push_back(cycle);
             return cycle + hold;
         });
@@ -115,6 +120,83 @@ TEST(arbiter, a_withdrawn_request_goes_on_at_once_and_keeps_only_what_it_was_gra
     sc_core::sc_start();
     EXPECT_EQ(granted, (std::vector<std::uint64_t>{5, 30}));
     EXPECT_EQ(resumed, (std::vector<std::uint64_t>{20, 30, 37}));
+}
+
+/// Keeps grants only.
+struct grant_recorder : trace::event_sink {
+    std::vector<trace::grant_event> grants;
+    void on(const trace::command_event&) override {}
+    void on(const trace::access_event&) override {}
+    void on(const trace::tensor_event&) override {}
+    void on(const trace::stale_read_event&) override {}
+    void on(const trace::occupancy_event&) override {}
+    void on(const trace::host_event&) override {}
+    void name_tensor(std::uint32_t, std::string_view) override {}
+    bool wants_accesses(std::uint32_t) const override { return false; }
+    bool wants_timing() const override { return true; }
+    void timing(const trace::grant_event& e) override { grants.push_back(e); }
+};
+
+TEST(arbiter, under_stress_a_request_takes_part_in_a_later_round_and_the_log_says_when) {
+    const test::femtoseconds resolution;
+    const clock_domain clock(1e9);
+    stress_settings stress;
+    stress.seed = 9, stress.request_cycles = 6;
+    grant_recorder sink;
+    arbiter a("arbiter", clock, stress, 4, &sink);
+    std::vector<grant> log, resumed;
+    std::vector<std::unique_ptr<client>> clients;
+    const std::vector<std::uint64_t> cycles{10, 11, 12, 20, 21, 22, 40, 50, 60, 61, 62, 63};
+    for (unsigned i = 5; i-- > 0;)
+        clients.push_back(std::make_unique<client>(sc_core::sc_gen_unique_name("client"), i, a, clock, cycles, 2, log, resumed));
+    sc_core::sc_start();
+    ASSERT_EQ(sink.grants.size(), 60u);
+    unsigned held = 0;
+    std::map<unsigned, std::uint64_t> number;
+    for (std::size_t i = 0; i < sink.grants.size(); ++i) {
+        const trace::grant_event& e = sink.grants[i];
+        EXPECT_EQ((grant{e.granted, e.requester}), log[i]);
+        EXPECT_EQ(e.granted - e.requested, hold_cycles(9, e.requester, 0, number[e.requester]++, 6));
+        EXPECT_EQ(e.resumed, e.granted + 2);
+        EXPECT_EQ(e.device, 4u);
+        held += e.granted != e.requested;
+        if (i > 0) {
+            EXPECT_LT((std::pair{log[i - 1].cycle, log[i - 1].who}), (std::pair{log[i].cycle, log[i].who}));
+        }
+    }
+    EXPECT_GT(held, 5u);
+}
+
+TEST(arbiter, a_request_that_is_held_back_can_be_withdrawn) {
+    const test::femtoseconds resolution;
+    const clock_domain clock(1e9);
+    stress_settings stress;
+    stress.request_cycles = 1000;
+    std::uint64_t number = 0; // of the first request that is held back for long
+    while (hold_cycles(stress.seed, 1, 0, number, 1000) < 100)
+        ++number;
+    arbiter a("arbiter", clock, stress);
+    requester who(1);
+    who.made = number;
+    std::vector<std::uint64_t> granted, resumed;
+    sc_core::sc_spawn([&] {
+        clock.wait_until(5);
+        trace::grant_event told;
+        for (unsigned i = 0; i < 2; ++i) {
+            a.acquire(who, told, [&](std::uint64_t cycle) {
+                granted.push_back(cycle);
+                return cycle;
+            });
+            resumed.push_back(clock.now());
+        }
+    });
+    sc_core::sc_spawn([&] {
+        clock.wait_until(20);
+        a.withdraw(who);
+    });
+    sc_core::sc_start();
+    EXPECT_EQ(resumed, (std::vector<std::uint64_t>{20, 20 + hold_cycles(stress.seed, 1, 0, number + 1, 1000)}));
+    EXPECT_EQ(granted, (std::vector<std::uint64_t>{resumed[1]}));
 }
 
 TEST(clock_domain, a_cycle_beyond_the_end_of_time_is_its_end) {

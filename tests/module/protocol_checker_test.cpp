@@ -166,7 +166,8 @@ TEST(protocol_checker, catches_a_bad_initiator) {
         b.one.access.payload.set_extension(&e);
         EXPECT_EQ(b.sent_with([&](payload&) { e.who = nullptr; }), "extension");
         e.who = &b.one.who;
-        arbitration_request pending{&b.one.who, {}};
+        trace::grant_event told;
+        arbitration_request pending{&b.one.who, {}, told};
         EXPECT_EQ(b.sent_with([&](payload&) { b.one.who.waits_for = &pending; }), "extension");
         b.one.who.waits_for = nullptr;
         const std::vector<byte_run> good{{64, 8}, {128, 8}}, bad{{64, 8}, {128, 4}};

@@ -179,6 +179,12 @@ TEST(cli, arrays_agree_and_windows_change_nothing) {
     const auto kernel = run({});
     EXPECT_EQ(run({"--array", "lockstep"}), kernel);
     EXPECT_EQ(run({"--array-window", "0:94000=stepped", "--array-window", "95000:98000=lockstep"}), kernel);
+    // A window in which nothing happens is told: whoever asked for it expects to see something.
+    const program_result unused = run_program(gemm(folder.file("g"), {"--m", "8", "--k", "8", "--n", "8", "--preset", "tiny", "--array-window",
+                                                                      "5:9=stepped", "--array-window", "10:999999=stepped"}));
+    EXPECT_EQ(unused.exit, 0);
+    EXPECT_TRUE(holds(unused.err, "no tile of the array began in cycles 5 to 9")) << unused.err;
+    EXPECT_FALSE(holds(unused.err, "cycles 10 to")) << unused.err;
     // Nobody builds RTL of 32 x 24.
     const program_result r = run_program(gemm(folder.file("x"), {"--m", "8", "--k", "8", "--n", "8", "--preset", "small", "--set",
                                                                  "npu.array.columns=24", "--array", "rtl"}));
@@ -199,6 +205,31 @@ TEST(cli, fma_checks_every_array_against_vectors) {
     EXPECT_EQ(wrong.exit, 4);
     EXPECT_TRUE(holds(wrong.out, "stepped: 1 of 1 wrong")) << wrong.out;
     EXPECT_EQ(run_program({"fma", "--sweep", "200000"}).exit, 0);
+}
+
+TEST(cli, core_writes_the_signature_and_logs_instructions) {
+    const scratch_folder folder;
+    const std::string guests = RETRACE_GUEST_PROGRAMS;
+    const program_result plain = run_program({"core", guests + "/signature.elf", "--signature", folder.file("words")});
+    EXPECT_EQ(plain.exit, 0) << plain.err;
+    EXPECT_EQ(text_of(folder.file("words")), "600df00d\n11111111\n9ff20ff2\n"); // one word, the untouched one, the first one's complement
+    // A line per instruction, then the summary as without.
+    const program_result traced = run_program({"core", guests + "/signature.elf", "--trace"});
+    EXPECT_EQ(traced.exit, 0) << traced.err;
+    unsigned long long instructions = 0;
+    ASSERT_EQ(std::sscanf(plain.out.c_str() + plain.out.find('\n') + 1, "%llu instructions", &instructions), 1) << plain.out;
+    EXPECT_GT(instructions, 5u);
+    EXPECT_EQ(static_cast<unsigned long long>(std::count(traced.out.begin(), traced.out.end(), '\n')), instructions + 2) << traced.out;
+    EXPECT_TRUE(holds(traced.out, "80000000")) << traced.out;
+    EXPECT_EQ(traced.out.substr(traced.out.size() - plain.out.size()), plain.out);
+    // A program without the symbols, and a file that cannot be written.
+    const program_result without = run_program({"core", guests + "/memory.elf", "--signature", folder.file("none")});
+    EXPECT_EQ(without.exit, 2);
+    EXPECT_TRUE(holds(without.err, "begin_signature")) << without.err;
+    EXPECT_FALSE(fs::exists(folder.file("none")));
+    EXPECT_EQ(run_program({"core", guests + "/signature.elf", "--signature", folder.file("no/such/folder")}).exit, 2);
+    // Suites: a failing test's number, and exit 1.
+    EXPECT_EQ(run_program({"core", folder.file("words")}).exit, 2); // no ELF
 }
 
 TEST(cli, a_stopped_run_leaves_a_readable_log_and_says_how_far_it_came) {

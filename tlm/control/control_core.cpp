@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "tlm/core/seeded_fault.h"
+
 namespace retrace {
 
 namespace {
@@ -120,6 +122,8 @@ void control_core::sleep() {
 }
 
 void control_core::move(std::uint64_t host_address, std::uint32_t local_address, std::uint32_t bytes, bool to_host) {
+    if (plane_.sink && plane_.sink->wants_timing())
+        plane_.sink->timing(trace::mover_event{plane_.clock.now(), plane_.device, host_address, local_address, bytes, to_host});
     jobs_.push_back({host_address, local_address, bytes, to_host});
     job_pushed_.notify(sc_core::SC_ZERO_TIME);
 }
@@ -153,7 +157,7 @@ void control_core::serve_mover() {
         const job j = jobs_.front();
         jobs_.pop_front();
         cancelled_ = false;
-        plane_.clock.wait_until(plane_.clock.now() + 1);
+        plane_.clock.wait_until(plane_.clock.now() + 1 + RETRACE_FAULT(late_mover));
         const bool ok = !cancelled_ && carry_out(j);
         if (!cancelled_)
             block_.mover_finished(ok);

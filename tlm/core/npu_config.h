@@ -93,6 +93,16 @@ struct sequencer_settings {
     unsigned issue_cycles = 2;  ///< from a fetched instruction to its first action
 };
 
+/// Random back-pressure on whatever is shared, to find what depends on when something happens (hw/README.md, 9.13). Values never change.
+struct stress_settings {
+    std::uint64_t seed = 1;
+    std::uint64_t request_cycles = 0; ///< a request is held back before the arbitration, at most
+    std::uint64_t chunk_cycles = 0;   ///< a place of a DMA queue stays taken after its chunk was written, at most
+    std::uint64_t message_cycles = 0; ///< a message of the link arrives late, at most
+    bool reorder = false;             ///< and then messages overtake each other where the bus allows it
+    bool operator==(const stress_settings&) const = default;
+};
+
 struct npu_config {
     std::string preset = "small";
     double clock_hz = 1e9;
@@ -105,6 +115,7 @@ struct npu_config {
     link_settings host_link;
     core_settings control_core;
     sequencer_settings sequencer;
+    stress_settings stress;
     bool ideal_memories = false; ///< banks never conflict, every memory access takes one cycle (`gemm --serial`)
     bool check_protocol = false; ///< tests: a checker on every socket (tlm/protocol_checker.h); changes no cycle
     std::uint64_t watchdog_cycles = 50'000'000; ///< no engine finishes an instruction for this long while a command is unfinished: a hang

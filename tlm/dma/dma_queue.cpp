@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "tlm/core/seeded_fault.h"
+#include "tlm/core/timing/back_pressure.h"
+
 namespace retrace {
 
 using spec::engine_fault;
@@ -23,7 +26,7 @@ stall category_of(memory_kind memory) {
 
 dma_queue::dma_queue(const sc_core::sc_module_name& name, unsigned number, backplane& plane, finished_callback finished)
     : engine(name, number, plane, std::move(finished)), write_requester_(write_requesters + number), write_access_(write_requester_) {
-    for (unsigned i = 0; i < plane.config.dma.outstanding_chunks; ++i) {
+    for (unsigned i = 0; i < plane.config.dma.outstanding_chunks + RETRACE_FAULT(extra_place); ++i) {
         ring_.push_back(std::make_unique<place>(number));
         sc_core::sc_spawn([this, i] { read_chunks(i); }, fmt::format("read{}", i).c_str());
     }
@@ -47,8 +50,10 @@ bool dma_queue::transport(memory_access& access, memory_kind memory, tlm::tlm_co
 
 void dma_queue::on_cancel() {
     turn_free_ = 0;
-    for (const auto& p : ring_)
+    for (const auto& p : ring_) {
         plane_.arbitration.withdraw(p->reader);
+        p->free_from = 0;
+    }
     plane_.arbitration.withdraw(write_requester_);
     freed_.notify(sc_core::SC_ZERO_TIME);
 }
@@ -59,6 +64,7 @@ dma_queue::place& dma_queue::claim(const run_handle& run) {
         wait(freed_);
         check(run);
     }
+    pass_until(run, p.free_from);
     p.run = run;
     return p;
 }
@@ -68,6 +74,7 @@ void dma_queue::hand_over(place& p, place::state next) {
     next_claim_ = (next_claim_ + 1) % ring_.size();
     p.now = next;
     p.reader.order = chunks_++;
+    p.reader.made = 0;
     (next == place::state::to_read ? p.filled : read_).notify(sc_core::SC_ZERO_TIME);
 }
 
@@ -118,8 +125,13 @@ void dma_queue::read_chunk(place& p) {
     // There is one transpose unit; chunks pass it one after the other, those that arrive together in their order.
     const unsigned rate = plane_.config.dma.transpose_bytes_per_cycle;
     plane_.stalls.transfer(plane_.clock.now(), number(), stall::dma, +1);
-    plane_.arbitration.acquire(p.reader, [&](std::uint64_t cycle) {
-        return turn_free_ = std::max(turn_free_, cycle) + (p.chunk.bytes + rate - 1) / rate;
+    trace::grant_event told;
+    told.what = trace::resource::transposer;
+    told.bytes = p.chunk.bytes;
+    told.sequence = run->sequence;
+    told.pc = p.fetched.pc;
+    plane_.arbitration.acquire(p.reader, told, [&](std::uint64_t cycle) {
+        return turn_free_ = (RETRACE_FAULT(two_transposers) ? cycle : std::max(turn_free_, cycle)) + (p.chunk.bytes + rate - 1) / rate;
     });
     plane_.stalls.transfer(plane_.clock.now(), number(), stall::dma, -1);
 }
@@ -142,6 +154,8 @@ void dma_queue::write_chunks() {
             wait(read_);
         const run_handle run = p.run;
         bool ok = true;
+        if (RETRACE_FAULT(signal_before_write) && !run->cancelled && p.last && p.chunk.bytes != 0)
+            finish(run, p.fetched);
         if (!run->cancelled && p.chunk.bytes != 0) {
             ok = transport(write_access_, p.destination, tlm::TLM_WRITE_COMMAND, p.chunk.destination, p);
             if (ok && !run->cancelled)
@@ -152,8 +166,12 @@ void dma_queue::write_chunks() {
         } else if (!run->cancelled && p.last) {
             if (p.chunk.bytes != 0 && logs(run))
                 log_copy(p);
-            finish(run, p.fetched);
+            if (!RETRACE_FAULT(signal_before_write) || p.chunk.bytes == 0)
+                finish(run, p.fetched);
         }
+        if (!run->cancelled && p.chunk.bytes != 0)
+            p.free_from = plane_.clock.now() + hold_cycles(plane_.config.stress.seed, place_channel + number() - spec::engine_dma,
+                                                           static_cast<std::uint32_t>(p.reader.order), 0, plane_.config.stress.chunk_cycles);
         p.run.reset();
         p.now = place::state::free;
         next_write_ = (next_write_ + 1) % ring_.size();

@@ -34,6 +34,7 @@ private:
         trace::tensor_id tensor;
         unsigned turn_element_bytes = 0; ///< 0: no transpose
         bool last = false;               ///< of its descriptor
+        std::uint64_t free_from = 0;     ///< stress: the place stays taken until then
         requester reader;
         memory_access access;
         sc_core::sc_event filled;

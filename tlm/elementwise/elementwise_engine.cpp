@@ -1,6 +1,7 @@
 #include "tlm/elementwise/elementwise_engine.h"
 
 #include "tlm/core/engine/elementwise.h"
+#include "tlm/core/seeded_fault.h"
 
 namespace retrace {
 
@@ -46,10 +47,16 @@ void elementwise_engine::execute(const fetched_instruction& fetched) {
     tagged_memory& d_memory = memories_.of(d);
     tagged_memory* b_memory = has_b ? &memories_.of(b) : nullptr;
 
-    const std::uint64_t passes = std::uint64_t{i.rows} * ((i.columns + settings_.lanes - 1) / settings_.lanes);
+    const unsigned rounding = RETRACE_FAULT(lost_pass) && i.columns > settings_.lanes ? 0 : settings_.lanes - 1;
+    const std::uint64_t passes = std::uint64_t{i.rows} * ((i.columns + rounding) / settings_.lanes);
     bank_schedule& banks = memories_.buffer.banks();
     plane_.stalls.busy(plane_.clock.now(), number(), stall::bank_conflict);
-    const std::uint64_t start = plane_.arbitration.acquire(requester_, [&](std::uint64_t cycle) {
+    trace::grant_event told;
+    told.what = trace::resource::banks;
+    told.address = a.address;
+    told.sequence = run->sequence;
+    told.pc = fetched.pc;
+    const std::uint64_t start = plane_.arbitration.acquire(requester_, told, [&](std::uint64_t cycle) {
         const bank_range reads[] = {memories_.buffer.banks_of(a), has_b ? memories_.buffer.banks_of(b) : bank_range{}};
         const bank_range psum = memories_.psum_banks(a), writes = memories_.buffer.banks_of(d);
         std::uint64_t at = cycle;
@@ -60,8 +67,10 @@ void elementwise_engine::execute(const fetched_instruction& fetched) {
         at = writes_from - settings_.latency_cycles; // the pipeline does not stop: reading starts late enough
         for (const bank_range& r : reads)
             banks.occupy(at, passes, r);
-        memories_.psum_ports.occupy(at, passes, psum);
-        banks.occupy(writes_from, passes, writes);
+        if (!RETRACE_FAULT(free_psum_port))
+            memories_.psum_ports.occupy(at, passes, psum);
+        if (!RETRACE_FAULT(free_write_banks))
+            banks.occupy(writes_from, passes, writes);
         return at;
     });
     check(run);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "tlm/core/seeded_fault.h"
+
 namespace retrace {
 
 using spec::engine_fault;
@@ -52,8 +54,26 @@ void engine::start(unsigned context, std::uint32_t program, std::uint32_t count)
     run_->sequence = plane_.contexts[context].command().sequence;
     run_->step = plane_.contexts[context].command().step;
     pc_ = 0;
+    log_program(trace::program_event::moment::begun, engine_fault::none);
     plane_.stalls.run(plane_.clock.now(), number_, context, signalled_semaphores(program, count));
     started_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void engine::log_program(trace::program_event::moment what, engine_fault fault) {
+    if (!wants_timing())
+        return;
+    trace::program_event e;
+    e.what = what;
+    e.cycle = plane_.clock.now();
+    e.device = plane_.device;
+    e.context = run_->context;
+    e.engine = number_;
+    e.sequence = run_->sequence;
+    e.step = run_->step;
+    e.address = run_->program;
+    e.count = run_->count;
+    e.fault = fault;
+    plane_.sink->timing(e);
 }
 
 void engine::abort() {
@@ -75,6 +95,7 @@ void engine::cancel(engine_fault fault, std::uint32_t pc, std::uint32_t detail) 
 }
 
 void engine::end(engine_fault fault, std::uint32_t pc, std::uint32_t detail) {
+    log_program(trace::program_event::moment::ended, fault);
     run_.reset();
     plane_.stalls.stop(plane_.clock.now(), number_);
     finished_(number_, fault, pc, detail);
@@ -108,7 +129,7 @@ void engine::fetch_programs() {
         // Up to two blocks ahead of the sequencer.
         const auto idle = [this] {
             return !run_ || run_->count == 0 || (fetching_ == run_ && (fetch_failed_ || next_fetch_ >= run_->count ||
-                                                   fetched_.size() > plane_.config.sequencer.fetch_block));
+                                                   fetched_.size() > plane_.config.sequencer.fetch_block * (1 + RETRACE_FAULT(greedy_fetch))));
         };
         while (idle())
             wait(fetch_more_);
@@ -157,6 +178,7 @@ fetched_instruction engine::next_instruction(std::uint32_t pc) {
     }
     fetched_instruction i = fetched_.front();
     fetched_.pop_front();
+    i.taken = plane_.clock.now();
     fetch_more_.notify(sc_core::SC_ZERO_TIME);
     return i;
 }
@@ -192,6 +214,20 @@ void engine::finish(const run_handle& run, const fetched_instruction& i) {
         return;
     const spec::instruction_header h = i.header();
     ++instructions_;
+    if (wants_timing()) {
+        trace::instruction_event e;
+        e.taken = i.taken;
+        e.begun = i.begin;
+        e.ended = plane_.clock.now();
+        e.device = plane_.device;
+        e.context = run->context;
+        e.engine = number_;
+        e.sequence = run->sequence;
+        e.step = run->step;
+        e.pc = i.pc;
+        e.opcode = static_cast<spec::opcode>(h.opcode);
+        plane_.sink->timing(e);
+    }
     try {
         const auto signal = [&](unsigned semaphore, unsigned count) {
             if (count == 0)
@@ -200,7 +236,8 @@ void engine::finish(const run_handle& run, const fetched_instruction& i) {
             plane_.semaphore_changed[run->context][semaphore].notify(sc_core::SC_ZERO_TIME);
         };
         signal(h.signal0, h.signal0_count);
-        signal(h.signal1, h.signal1_count);
+        if (!RETRACE_FAULT(lost_signal))
+            signal(h.signal1, h.signal1_count);
     } catch (const engine_error& error) {
         fail(run, i, error);
     }
@@ -225,11 +262,12 @@ void engine::run_program() {
         for (pc_ = 0; pc_ < run->count; ++pc_) {
             i.pc = pc_; // also if it cannot be fetched
             i = next_instruction(pc_);
-            pass_until(run, plane_.clock.now() + plane_.config.sequencer.issue_cycles);
+            pass_until(run, plane_.clock.now() + plane_.config.sequencer.issue_cycles - RETRACE_FAULT(early_issue));
             const spec::instruction_header h = i.header();
             check_header(number_, h);
             wait_for_semaphore(h.wait0, h.wait0_count);
-            wait_for_semaphore(h.wait1, h.wait1_count);
+            if (!RETRACE_FAULT(missing_semaphore_wait))
+                wait_for_semaphore(h.wait1, h.wait1_count);
             i.begin = plane_.clock.now();
             if (h.opcode == static_cast<std::uint8_t>(spec::opcode::nop) && number_ < spec::engine_dma)
                 finish(run, i);

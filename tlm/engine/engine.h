@@ -20,6 +20,7 @@ namespace retrace {
 struct fetched_instruction {
     std::array<std::byte, spec::instruction_bytes> bytes{};
     std::uint32_t pc = 0;
+    std::uint64_t taken = 0; ///< cycle at which the sequencer took it out of its queue
     std::uint64_t begin = 0; ///< cycle at which its waits were over
 
     template <typename Layout>
@@ -85,6 +86,7 @@ protected:
     const run_handle& current() const { return run_; }
     context_state& context_of(const run_handle& run) { return plane_.contexts[run->context]; }
     access_origin origin(const run_handle& run, std::uint32_t pc) const { return {plane_.clock.now(), number_, run->sequence, pc}; }
+    bool wants_timing() const { return plane_.sink && plane_.sink->wants_timing(); }
     bool logs(const run_handle& run) const { return plane_.sink && plane_.sink->wants_accesses(run->step); }
     void log(const run_handle& run, const fetched_instruction& i, bool write, spec::memory_kind memory, std::uint64_t base,
              const std::array<std::uint32_t, 4>& sizes, const std::array<std::uint32_t, 3>& strides, trace::tensor_id tensor);
@@ -100,6 +102,7 @@ private:
     fetched_instruction next_instruction(std::uint32_t pc);
     void wait_for_semaphore(unsigned semaphore, unsigned count);
     void cancel(spec::engine_fault fault, std::uint32_t pc, std::uint32_t detail);
+    void log_program(trace::program_event::moment what, spec::engine_fault fault);
     void end(spec::engine_fault fault, std::uint32_t pc, std::uint32_t detail);
     std::uint32_t signalled_semaphores(std::uint32_t program, std::uint32_t count);
 

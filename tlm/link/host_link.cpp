@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "tlm/core/seeded_fault.h"
+#include "tlm/core/timing/back_pressure.h"
 #include "tlm/core/timing/dram_timing.h"
 
 namespace retrace {
@@ -13,8 +15,8 @@ constexpr unsigned host_requester = 200, interrupt_requester = 201, answer_reque
 } // namespace
 
 host_link::host_link(const sc_core::sc_module_name& name, backplane& plane, handlers device)
-    : sc_module(name), plane_(plane), device_(std::move(device)), up_(plane.config.host_link, plane.config.clock_hz),
-      down_(plane.config.host_link, plane.config.clock_hz),
+    : sc_module(name), plane_(plane), device_(std::move(device)), up_(plane.config.host_link, plane.config.stress, up_channel, plane.config.clock_hz),
+      down_(plane.config.host_link, plane.config.stress, down_channel, plane.config.clock_hz),
       host_latency_(cycles_of_ns(plane.config.host_link.host_latency_ns, plane.config.clock_hz)),
       host_memory_(plane.config.host_link.host_memory_bytes), host_(host_requester), answer_(answer_requester), interrupt_(interrupt_requester) {
     port.register_b_transport(this, &host_link::b_transport);
@@ -62,11 +64,24 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
     }
     auto* data = reinterpret_cast<std::byte*>(payload.get_data_ptr());
     const auto cancelled = [extension] { return extension->cancelled && *extension->cancelled; };
+    const auto message = [&](trace::resource direction, std::uint64_t payload_bytes) {
+        trace::grant_event told;
+        told.what = direction;
+        told.write = payload.is_write();
+        told.address = runs[0].address;
+        told.bytes = payload_bytes;
+        told.sequence = extension->origin.sequence;
+        told.pc = extension->origin.pc;
+        return told;
+    };
     if (plane_.config.ideal_memories) {
-        plane_.arbitration.acquire(*extension->who, [](std::uint64_t cycle) { return cycle + 1; });
+        trace::grant_event told = message(trace::resource::host, bytes);
+        plane_.arbitration.acquire(*extension->who, told, [](std::uint64_t cycle) { return cycle + 1; });
     } else if (payload.is_write()) {
-        plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) {
-            const link_direction::slot slot = up_.send(cycle, bytes);
+        trace::grant_event told = message(trace::resource::link_up, bytes);
+        plane_.arbitration.acquire(*extension->who, told, [&](std::uint64_t cycle) {
+            const link_direction::slot slot = up_.send(cycle, bytes, message_kind::posted);
+            told.arrived = slot.arrival;
             if (!extension->posted)
                 return slot.arrival;
             // From here on it is on its way, whatever becomes of the sender.
@@ -79,9 +94,15 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
             return;
         }
     } else {
-        plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return up_.send(cycle, 0).arrival + host_latency_; });
+        trace::grant_event asked = message(trace::resource::link_up, 0), answered = message(trace::resource::link_down, bytes);
+        plane_.arbitration.acquire(*extension->who, asked, [&](std::uint64_t cycle) {
+            asked.arrived = up_.send(cycle, 0, message_kind::request).arrival;
+            return asked.arrived + (RETRACE_FAULT(lost_host_latency) ? 0 : host_latency_);
+        });
         if (!cancelled())
-            plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) { return down_.send(cycle, bytes).arrival; });
+            plane_.arbitration.acquire(*extension->who, answered, [&](std::uint64_t cycle) {
+                return answered.arrived = down_.send(cycle, bytes, message_kind::answer).arrival;
+            });
     }
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
     if (cancelled())
@@ -131,9 +152,13 @@ void host_link::send_accesses() {
         access a = std::move(accesses_.front());
         accesses_.pop_front();
         plane_.stalls.message(plane_.clock.now(), +1);
-        plane_.arbitration.acquire(host_, [&](std::uint64_t cycle) {
-            const link_direction::slot slot = down_.send(cycle, a.write ? 4 : 0);
-            a.arrival = slot.arrival;
+        trace::grant_event told;
+        told.what = trace::resource::link_down;
+        told.write = a.write;
+        told.bytes = a.write ? 4 : 0;
+        plane_.arbitration.acquire(host_, told, [&](std::uint64_t cycle) {
+            const link_direction::slot slot = down_.send(cycle, told.bytes, a.write ? message_kind::posted : message_kind::request);
+            told.arrived = a.arrival = slot.arrival;
             return slot.sent;
         });
         under_way_.push_back(std::move(a));
@@ -154,12 +179,20 @@ void host_link::deliver_accesses() {
         } else {
             if (!device_.read_register(a.offset, value))
                 value = ~0u;
-            plane_.arbitration.acquire(answer_, [&](std::uint64_t cycle) { return up_.send(cycle, 4).arrival; });
+            send_up(answer_, message_kind::answer);
         }
         plane_.stalls.message(plane_.clock.now(), -1);
         if (a.done)
             a.done(value);
     }
+}
+
+void host_link::send_up(requester& who, message_kind kind) {
+    trace::grant_event told;
+    told.what = trace::resource::link_up;
+    told.write = kind == message_kind::posted;
+    told.bytes = 4;
+    plane_.arbitration.acquire(who, told, [&](std::uint64_t cycle) { return told.arrived = up_.send(cycle, 4, kind).arrival; });
 }
 
 void host_link::send_message(std::uint64_t address, std::uint32_t data) {
@@ -174,7 +207,7 @@ void host_link::serve_messages() {
         const auto [address, data] = messages_.front();
         messages_.pop_front();
         plane_.stalls.message(plane_.clock.now(), +1);
-        plane_.arbitration.acquire(interrupt_, [&](std::uint64_t cycle) { return up_.send(cycle, 4).arrival; });
+        send_up(interrupt_, RETRACE_FAULT(interrupt_overtakes) ? message_kind::answer : message_kind::posted);
         plane_.stalls.message(plane_.clock.now(), -1);
         device_.message(address, data);
     }

@@ -1,6 +1,6 @@
 #pragma once
 // The host link: register accesses down, DMA both ways, interrupt messages up. Each direction is a wire with a bandwidth and a latency;
-// messages of a direction never overtake each other, so a completion is in host memory before the interrupt that announces it.
+// messages of a direction overtake each other only under stress, and a posted one never, so a completion is in host memory before the interrupt that announces it.
 //
 // The host's side is called from outside the kernel (sim/platform): it queues accesses and runs the kernel until they have happened.
 #include <deque>
@@ -53,6 +53,8 @@ private:
     void send_accesses();
     void deliver_accesses();
     void serve_messages();
+    /// A word: the answer to a register read, an interrupt message.
+    void send_up(requester& who, message_kind kind);
     void land_writes();
     void scatter(const byte_run* runs, std::size_t count, const std::byte* data);
 

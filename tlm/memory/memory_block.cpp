@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "tlm/core/seeded_fault.h"
+
 namespace retrace {
 
-memory_block::memory_block(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory)
-    : sc_module(name), plane_(plane), memory_(memory) {
+memory_block::memory_block(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory, trace::resource resource)
+    : sc_module(name), plane_(plane), memory_(memory), resource_(resource) {
     port.register_b_transport(this, &memory_block::b_transport);
     port.register_transport_dbg(this, &memory_block::transport_dbg);
 }
@@ -44,7 +46,14 @@ void memory_block::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::
         return;
     }
 
-    plane_.arbitration.acquire(*extension->who, [&](std::uint64_t cycle) {
+    trace::grant_event told;
+    told.what = resource_;
+    told.write = payload.is_write();
+    told.address = runs[0].address;
+    told.bytes = total;
+    told.sequence = extension->origin.sequence;
+    told.pc = extension->origin.pc;
+    plane_.arbitration.acquire(*extension->who, told, [&](std::uint64_t cycle) {
         return plane_.config.ideal_memories ? cycle + 1 : finish(cycle, runs, count);
     });
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
@@ -71,7 +80,7 @@ unsigned memory_block::transport_dbg(int, tlm::tlm_generic_payload& payload) {
 }
 
 device_dram::device_dram(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory)
-    : memory_block(name, plane, memory), timing_(plane.config.device_dram, plane.config.clock_hz) {}
+    : memory_block(name, plane, memory, trace::resource::dram), timing_(plane.config.device_dram, plane.config.clock_hz) {}
 
 std::uint64_t device_dram::finish(std::uint64_t cycle, const byte_run* runs, std::size_t count) {
     std::uint64_t last = cycle;
@@ -81,7 +90,7 @@ std::uint64_t device_dram::finish(std::uint64_t cycle, const byte_run* runs, std
 }
 
 state_buffer::state_buffer(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory)
-    : memory_block(name, plane, memory), banks_(plane.config.state_buffer.banks),
+    : memory_block(name, plane, memory, trace::resource::lines), banks_(plane.config.state_buffer.banks),
       bank_bytes_(plane.config.state_buffer.capacity_bytes / plane.config.state_buffer.banks), line_bytes_(4u * plane.config.array.rows) {}
 
 bank_range state_buffer::banks_of(const resolved_operand& o) const {
@@ -89,6 +98,8 @@ bank_range state_buffer::banks_of(const resolved_operand& o) const {
         return {};
     const auto first = static_cast<unsigned>(o.address / bank_bytes_);
     const auto last = static_cast<unsigned>((o.address + (o.rows - 1) * o.pitch + o.row_bytes - 1) / bank_bytes_);
+    if (RETRACE_FAULT(lost_bank) && last != first)
+        return {first, last - first};
     return {first, last - first + 1};
 }
 
@@ -99,7 +110,8 @@ std::uint64_t state_buffer::finish(std::uint64_t cycle, const byte_run* runs, st
         std::uint64_t address = runs[i].address, left = runs[i].bytes;
         while (left != 0) {
             const std::uint64_t bank = address / bank_bytes_, in_bank = std::min(left, (bank + 1) * bank_bytes_ - address);
-            const std::uint64_t lines = (address + in_bank - 1) / line_bytes_ - address / line_bytes_ + 1;
+            const std::uint64_t lines = RETRACE_FAULT(unaligned_lines) ? (in_bank + line_bytes_ - 1) / line_bytes_
+                                                                       : (address + in_bank - 1) / line_bytes_ - address / line_bytes_ + 1;
             const bank_range range{static_cast<unsigned>(bank), 1};
             at = banks_.earliest(at, range);
             banks_.occupy(at, lines, range);

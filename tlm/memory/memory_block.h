@@ -18,7 +18,7 @@ class memory_block : public sc_core::sc_module {
 public:
     tlm_utils::multi_passthrough_target_socket<memory_block, 32, memory_protocol> port{"port"};
 
-    memory_block(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory);
+    memory_block(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory, trace::resource resource);
 
     tagged_memory& memory() { return memory_; }
 
@@ -32,6 +32,7 @@ private:
     unsigned transport_dbg(int id, tlm::tlm_generic_payload& payload);
 
     tagged_memory& memory_;
+    trace::resource resource_;
 };
 
 class device_dram : public memory_block {

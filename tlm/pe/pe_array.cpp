@@ -1,5 +1,7 @@
 #include "tlm/pe/pe_array.h"
 
+#include "tlm/core/seeded_fault.h"
+
 namespace retrace {
 
 using spec::engine_fault;
@@ -106,12 +108,17 @@ void pe_array::execute(const fetched_instruction& fetched) {
     ++streams_issued_;
 }
 
-std::uint64_t pe_array::acquire_burst(requester& port, const resolved_operand& operand, std::uint64_t earliest, std::uint64_t cycles) {
+std::uint64_t pe_array::acquire_burst(requester& port, const operation& op, std::uint64_t earliest, std::uint64_t cycles) {
     plane_.clock.wait_until(earliest);
     plane_.stalls.array_port_waits(plane_.clock.now(), +1);
-    const std::uint64_t start = plane_.arbitration.acquire(port, [&](std::uint64_t cycle) {
+    trace::grant_event told;
+    told.what = trace::resource::banks;
+    told.address = op.a.address;
+    told.sequence = op.run->sequence;
+    told.pc = op.fetched.pc;
+    const std::uint64_t start = plane_.arbitration.acquire(port, told, [&](std::uint64_t cycle) {
         bank_schedule& banks = memories_.buffer.banks();
-        const bank_range range = memories_.buffer.banks_of(operand);
+        const bank_range range = memories_.buffer.banks_of(op.a);
         const std::uint64_t at = pauses_.running(banks.earliest(cycle, range));
         banks.occupy(at, end_of(at, cycles) - at, range);
         return at;
@@ -155,9 +162,9 @@ void pe_array::load_weights() {
         if (!op.run->cancelled) {
             std::uint64_t earliest = plane_.clock.now();
             if (swaps_ != 0)
-                earliest = std::max(earliest, serial ? array_free_ : pauses_.after(last_swap_, timing_.earliest_reload(0, op.format)));
-            const std::uint64_t cycles = timing_.load_cycles(op.format);
-            const std::uint64_t start = acquire_burst(weight_port_, op.a, earliest, cycles);
+                earliest = std::max(earliest, serial ? array_free_ : pauses_.after(last_swap_, RETRACE_FAULT(early_reload) ? 0 : timing_.earliest_reload(0, op.format)));
+            const std::uint64_t cycles = timing_.load_cycles(op.format) - RETRACE_FAULT(short_load);
+            const std::uint64_t start = acquire_burst(weight_port_, op, earliest, cycles);
             if (!op.run->cancelled) {
                 memories_.buffer.memory().check(op.a.address, op.a.rows, op.a.row_bytes, op.a.pitch, op.a.tensor,
                                                 origin(op.run, op.fetched.pc));
@@ -194,7 +201,7 @@ void pe_array::stream_rows() {
         const std::uint64_t cycles = timing_.next_stream(0, op.format, op.i.rows);
         bool streamed = false;
         if (!op.run->cancelled) {
-            const std::uint64_t start = acquire_burst(operand_port_, op.a, std::max(plane_.clock.now(), next_stream_), cycles);
+            const std::uint64_t start = acquire_burst(operand_port_, op, std::max(plane_.clock.now(), next_stream_), cycles);
             const std::uint64_t sums_end = end_of(start, timing_.last_stamp(0, op.format, op.i.rows) + 1);
             if (!op.run->cancelled) {
                 memories_.buffer.memory().check(op.a.address, op.a.rows, op.a.row_bytes, op.a.pitch, op.a.tensor,
@@ -213,10 +220,10 @@ void pe_array::stream_rows() {
                     last_swap_ = start;
                     swapped_.notify(sc_core::SC_ZERO_TIME);
                 }
-                next_stream_ = end_of(start, cycles);
+                next_stream_ = end_of(start, cycles) - RETRACE_FAULT(stream_overlap);
                 flight f;
                 static_cast<operation&>(f) = op;
-                f.end = sums_end;
+                f.end = sums_end - RETRACE_FAULT(short_drain);
                 array_free_ = f.end;
                 plane_.stalls.rows(start, next_stream_, pauses_.after(start, timing_.stamp(0, op.format, 0, 0)), f.end);
                 flights_.push_back(std::move(f));
@@ -255,7 +262,7 @@ void pe_array::land_sums() {
 }
 
 void pe_array::land(const flight& f) {
-    const bool accumulate = f.i.flags & spec::matmul_accumulate, integer = f.format == number_format::int8;
+    const bool accumulate = f.i.flags & spec::matmul_accumulate && !RETRACE_FAULT(psum_overwritten), integer = f.format == number_format::int8;
     const access_origin where = origin(f.run, f.fetched.pc);
     const std::uint64_t row_bytes = std::uint64_t{sums_.columns} * 4;
     tagged_memory& psum = memories_.psum;

@@ -46,9 +46,9 @@ private:
     void land_sums();
     void land(const flight& f);
     void hand_over(std::deque<operation>& queue, sc_core::sc_event& pushed, operation operation);
-    /// The burst of `operand` on its banks for `cycles` cycles of the array, from the first cycle >= earliest at which they are free and
+    /// The burst of the operand of `op` on its banks for `cycles` cycles of the array, from the first cycle >= earliest at which they are free and
     /// the array runs; resumes then.
-    std::uint64_t acquire_burst(requester& port, const resolved_operand& operand, std::uint64_t earliest, std::uint64_t cycles);
+    std::uint64_t acquire_burst(requester& port, const operation& op, std::uint64_t earliest, std::uint64_t cycles);
     /// First cycle after `cycles` cycles of the array from `start` on.
     std::uint64_t end_of(std::uint64_t start, std::uint64_t cycles) const { return pauses_.after(start, cycles - 1) + 1; }
     /// Tells the array of the injected stalls that begin from now on and before `end`: all that what ends then can meet.

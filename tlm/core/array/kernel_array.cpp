@@ -6,6 +6,7 @@
 
 #include "tlm/core/array/kernel_simd.h"
 #include "tlm/core/numeric/formats_bulk.h"
+#include "tlm/core/seeded_fault.h"
 
 namespace retrace {
 
@@ -73,7 +74,8 @@ void kernel_array::stream(std::uint64_t cycle, const matrix_view& a, bool swap) 
     const std::uint64_t own = time_.to_own(cycle);
     check_stream(own, a, swap);
     if (swap) {
-        std::swap(active_, shadow_);
+        if (!RETRACE_FAULT(kernel_late_swap) || a.rows != 1)
+            std::swap(active_, shadow_);
         shadow_.present = false;
         swapped_ = true;
         last_swap_ = own;

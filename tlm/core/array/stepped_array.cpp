@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tlm/core/array/stepped_widen.h"
+#include "tlm/core/seeded_fault.h"
 
 namespace retrace {
 
@@ -281,7 +282,7 @@ void stepped_array::enter_weights() {
         for (unsigned c = 0; c < columns; ++c) {
             const bool inside = row < e.now.rows && c < e.now.columns;
             weight[c] = inside ? e.now.words[std::size_t{row} * e.now.columns + c] : 0u;
-            mode[c] = inside ? e.now.mode : stepped::mode_off;
+            mode[c] = inside || RETRACE_FAULT(stepped_row_mask) ? e.now.mode : stepped::mode_off;
         }
         skew_step_[skew_head_] = ~0u;
         ++signals_on_the_way_;
@@ -339,7 +340,7 @@ void stepped_array::leave_column(unsigned column, std::uint32_t bits) {
         const std::size_t word = std::size_t{exit.row} * r.sums.columns + column;
         r.sums.bits[word] = bits;
         if (r.stamps) {
-            r.sums.cycles[word] = clock_;
+            r.sums.cycles[word] = clock_ + (RETRACE_FAULT(stepped_late_column) && column + 1 == config_.columns);
         }
     }
     if (column == 0 && exit.row == 0) {

@@ -37,10 +37,10 @@ windowed_array::windowed_array(const array_config& config,
     }
 }
 
-unsigned windowed_array::at(std::uint64_t cycle) const {
+const array_window* windowed_array::at(std::uint64_t cycle) const {
     const auto after = std::upper_bound(windows_.begin(), windows_.end(), cycle,
                                         [](std::uint64_t c, const array_window& w) { return c < w.start; });
-    return after != windows_.begin() && cycle < (after - 1)->stop ? (after - 1)->array : 0;
+    return after != windows_.begin() && cycle < (after - 1)->stop ? &*(after - 1) : nullptr;
 }
 
 void windowed_array::check_not_past(std::uint64_t cycle, const char* what) const {
@@ -62,9 +62,13 @@ void windowed_array::load_weights(std::uint64_t cycle, const matrix_view& w) {
         throw array_protocol_error("array: weight load at cycle " + std::to_string(cycle) +
                                    " overwrites shadow registers that the swap has not reached");
     }
-    const unsigned to = at(cycle);
+    const array_window* const window = at(cycle);
+    const unsigned to = window ? window->array : 0;
     members_[to].behind = true;
     members_[to].array->load_weights(cycle, w);
+    if (window && window->tiles) {
+        ++*window->tiles;
+    }
     shadow_ = to;
     loaded_ = true;
 }

@@ -24,6 +24,7 @@ namespace retrace {
 struct array_window {
     std::uint64_t start = 0, stop = 0;
     unsigned array = 1;
+    std::uint64_t* tiles = nullptr; // counts the loads that ran in it
 };
 
 class windowed_array final : public array_interface {
@@ -52,7 +53,7 @@ private:
         bool behind = false; // has been told of something since it was last told the time
     };
 
-    unsigned at(std::uint64_t cycle) const;
+    const array_window* at(std::uint64_t cycle) const; // null: outside all
     void check_not_past(std::uint64_t cycle, const char* what) const;
 
     array_timing timing_;

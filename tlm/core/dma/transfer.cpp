@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tlm/core/seeded_fault.h"
+
 namespace retrace {
 
 using spec::engine_fault;
@@ -101,7 +103,8 @@ bool dma_transfer::next_copy(dma_chunk& chunk) {
     while (run_ < runs && chunk.bytes < chunk_bytes_) {
         const std::uint64_t i1 = run_ % i_.size1, i2 = run_ / i_.size1 % i_.size2, i3 = run_ / i_.size1 / i_.size2;
         const auto bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(i_.size0 - run_offset_, chunk_bytes_ - chunk.bytes));
-        chunk.source.push_back({source_base_ + i1 * i_.source_stride1 + i2 * i_.source_stride2 + i3 * i_.source_stride3 + run_offset_, bytes});
+        const std::uint32_t stride2 = RETRACE_FAULT(dma_stride) ? i_.source_stride1 : i_.source_stride2;
+        chunk.source.push_back({source_base_ + i1 * i_.source_stride1 + i2 * stride2 + i3 * i_.source_stride3 + run_offset_, bytes});
         chunk.destination.push_back(
             {destination_base_ + i1 * i_.destination_stride1 + i2 * i_.destination_stride2 + i3 * i_.destination_stride3 + run_offset_, bytes});
         chunk.bytes += bytes;
@@ -124,9 +127,10 @@ bool dma_transfer::next_tile(dma_chunk& chunk) {
     chunk.rows = static_cast<std::uint32_t>(std::min<std::uint64_t>(tile_rows, i_.size1 - tile_row_));
     for (std::uint32_t r = 0; r < chunk.rows; ++r)
         chunk.source.push_back({source_base_ + (tile_row_ + r) * i_.source_stride1 + tile_column_ * element_bytes_, chunk.columns * element_bytes_});
+    const std::uint64_t first_row = RETRACE_FAULT(lost_tile_row) ? 0 : tile_row_;
     for (std::uint32_t c = 0; c < chunk.columns; ++c)
         chunk.destination.push_back(
-            {destination_base_ + (tile_column_ + c) * i_.destination_stride1 + tile_row_ * element_bytes_, chunk.rows * element_bytes_});
+            {destination_base_ + (tile_column_ + c) * i_.destination_stride1 + first_row * element_bytes_, chunk.rows * element_bytes_});
     chunk.bytes = chunk.rows * chunk.columns * element_bytes_;
     tile_column_ += chunk.columns;
     if (tile_column_ == columns) {

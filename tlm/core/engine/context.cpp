@@ -1,5 +1,7 @@
 #include "tlm/core/engine/context.h"
 
+#include "tlm/core/seeded_fault.h"
+
 namespace retrace {
 
 using spec::engine_fault;
@@ -44,7 +46,7 @@ bool context_state::try_wait(unsigned engine, unsigned s, unsigned count) {
     waiters_[s] = engine;
     if (semaphores_[s] < count)
         return false;
-    semaphores_[s] -= count;
+    semaphores_[s] -= RETRACE_FAULT(wait_takes_one) ? 1 : count;
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "tlm/core/numeric/fma_row.h"
 #include "tlm/core/numeric/formats_bulk.h"
 #include "tlm/core/numeric/functions.h"
+#include "tlm/core/seeded_fault.h"
 
 namespace retrace {
 
@@ -41,7 +42,7 @@ std::uint32_t larger(std::uint32_t x, std::uint32_t y) {
         return canonical_nan_fp32;
     const float a = std::bit_cast<float>(x), b = std::bit_cast<float>(y);
     if (a == b)
-        return x & y; // differs only for zeros: +0 unless both are -0
+        return RETRACE_FAULT(max_of_zeros) ? x | y : x & y; // differs only for zeros: +0 unless both are -0
     return a > b ? x : y;
 }
 
@@ -73,7 +74,7 @@ void binary_row(vector_operation operation, std::span<std::uint32_t> a, const st
     case vector_operation::min: return combine(a, b, repeat_b, smaller);
     case vector_operation::select_positive:
         return combine(a, b, repeat_b, [](std::uint32_t x, std::uint32_t y) {
-            return std::bit_cast<float>(y) > 0.0f ? canonical_fp32(x) : 0u;
+            return (RETRACE_FAULT(select_nan) ? !(std::bit_cast<float>(y) <= 0.0f) : std::bit_cast<float>(y) > 0.0f) ? canonical_fp32(x) : 0u;
         });
     }
 }
@@ -108,7 +109,7 @@ void activate(const spec::matrix_instruction& i, const operand_bytes& a, const o
         }
         random.resize(i.columns);
         for (unsigned c = 0; c < i.columns; ++c)
-            random[c] = counter_random(key.seed, key.step, key.operator_id, i.element_base + std::uint64_t{r} * i.b.pitch + c);
+            random[c] = counter_random(key.seed, key.step, key.operator_id, i.element_base + std::uint64_t{r} * (RETRACE_FAULT(random_index) ? i.columns : i.b.pitch) + c);
         narrow_row_stochastic(to, row, random, d.data() + r * row_bytes);
     }
 }
@@ -146,7 +147,7 @@ void reduce_columns(const spec::matrix_instruction& i, const operand_bytes& a, c
     if (i.flags & spec::reduce_columns_accumulate)
         widen_row(number_format::fp32, previous.data, sums);
     for (unsigned r = 0; r < i.rows; ++r) {
-        widen_row(from, a.data + r * a.pitch, row);
+        widen_row(from, a.data + (RETRACE_FAULT(sum_from_below) ? i.rows - 1 - r : r) * a.pitch, row);
         binary_row(vector_operation::add, sums, row.data(), false);
     }
     std::memcpy(d.data(), sums.data(), sums.size() * 4);

@@ -7,6 +7,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "tlm/core/seeded_fault.h"
+
 namespace retrace {
 
 namespace {
@@ -257,7 +259,7 @@ void tagged_memory::read(std::uint64_t address, std::byte* destination, std::uin
 
 void tagged_memory::release(std::uint64_t address, std::uint64_t bytes, trace::tensor_id owner, const access_origin& origin) {
     const owner_index mine = find_owner(owner);
-    if (mine == nobody || bytes == 0)
+    if (mine == nobody || bytes == 0 || RETRACE_FAULT(lost_release))
         return;
     const std::uint64_t last = (address + bytes) >> shift_;
     for (std::uint64_t i = address >> shift_; i < last && owners_[mine].bytes != 0;) {

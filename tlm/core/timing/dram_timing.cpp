@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tlm/core/seeded_fault.h"
+
 namespace retrace {
 
 std::uint64_t cycles_of_ns(double nanoseconds, double clock_hz) {
@@ -35,18 +37,20 @@ std::uint64_t dram_timing::after_refresh(std::uint64_t cycle) const {
     if (t_refi_ == 0 || cycle < t_refi_)
         return cycle; // the first refresh is at t_refi
     find_refresh(cycle);
+    if (RETRACE_FAULT(dropped_refresh) && refresh_.number % 2 == 0)
+        return cycle;
     return std::max(cycle, refresh_.begin + t_rfc_);
 }
 
 std::uint64_t dram_timing::burst(std::uint64_t cycle, channel& c, bank& b, std::uint64_t row) {
     std::uint64_t column = after_refresh(std::max(cycle, c.next));
-    const bool open = b.row != no_row && b.epoch == epoch(column); // a refresh closes every row
+    const bool open = b.row != no_row && (b.epoch == epoch(column) || RETRACE_FAULT(row_open_after_refresh)); // a refresh closes every row
     if (!open || b.row != row) {
         ++row_misses_;
         // A row is opened as soon as the burst is granted and its bank idle, also while other banks use the data bus.
         const std::uint64_t activate = after_refresh(std::max(cycle, b.idle));
         const std::uint64_t early = column;
-        column = after_refresh(std::max(early, activate + (open ? t_rp_ : 0) + t_rcd_));
+        column = after_refresh(std::max(early, activate + (open && !RETRACE_FAULT(lost_precharge) ? t_rp_ : 0) + t_rcd_));
         // A refresh between the two closes the row again: it is opened after the refresh.
         if (epoch(column) != epoch(activate))
             column = std::max(early, column / t_refi_ * t_refi_ + t_rfc_ + t_rcd_);
