@@ -140,7 +140,7 @@ struct grant_event {
     cycle_t resumed = 0;   ///< the requester goes on; `banks`: the bursts begin
     cycle_t arrived = 0;   ///< link: the message is on the other side
     unsigned device = 0, requester = 0; ///< number in the arbitration
-    std::uint64_t order = 0;            ///< DMA queues: number of the chunk since the device was made; 0: others
+    std::uint64_t order = 0;            ///< DMA reads and transposes: number of the chunk since the device was made; 0: others
     resource what{};
     bool write = false;           ///< of memory; link: of the host's memory or of a register
     std::uint64_t address = 0;    ///< first byte (`banks`: of the first operand); link: 0 where the message has none

@@ -264,6 +264,8 @@ problem case_walk::check_array(const operation& o, operation_bytes& bytes) const
     const std::optional<tile> w = weights(o.flags & spec::matmul_swap);
     if (!w)
         return wrong("there are no weights to multiply by");
+    if (case_.machine.weight_registers == 1 && !(o.flags & spec::matmul_swap) && !loads_.empty())
+        return wrong("with one weight register the load before has replaced the weights");
     if (o.columns != w->k || (o.source == number_format::int8) != (w->format == number_format::int8))
         return wrong("rows of {} {} for weights of {} x {} {}", o.columns, spec::name_of(o.source), w->k, w->n,
                      spec::name_of(w->format));

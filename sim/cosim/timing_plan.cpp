@@ -47,13 +47,15 @@ std::string request::name() const {
     std::string s = name_of_requester(requester);
     if (command)
         s += fmt::format(", instruction {} of {}", pc, command->name);
-    if (!command || what == resource::transposer || requester < requesters::weights ||
-        requester > requesters::writes)
-        s += fmt::format(", {} of {} bytes",
-                         what == resource::transposer ? "transpose"
-                         : write                      ? "write"
-                                                      : "read",
-                         bytes);
+    if (requester >= spec::engine_dma && requester < requesters::weights)
+        s += fmt::format(", chunk {}", order);
+    if (what == resource::transposer)
+        s += fmt::format(", turning {} bytes", bytes);
+    else if (what != resource::banks && requester < requesters::fetches)
+        s += bytes == 0 ? ", asking the host"
+                        : fmt::format(", {} of {} bytes", write ? "write" : "read", bytes);
+    else if (requester == requesters::registers)
+        s += write ? ", write" : ", read";
     return s;
 }
 

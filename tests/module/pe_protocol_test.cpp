@@ -202,5 +202,25 @@ TEST(pe_serial_protocol, one_weight_register_runs_any_order_of_loads_and_streams
     EXPECT_GE(pair.kernel.accesses(pe, 3)[0].end, pair.kernel.accesses(pe, 2)[0].end + 8);
 }
 
+TEST(pe_serial_protocol, one_weight_register_has_lost_the_weights_that_a_load_replaced) {
+    npu_config c = bench_config();
+    c.array.weight_registers = 1;
+    array_pair pair(c);
+    pair.each([](device_bench& b) {
+        put_operands(b, bf16, 32, 8, 8);
+        b.start(pe, {encode(load()), encode(product(4, 8, swap)), encode(load()), encode(product(4, 8, 0)), encode(product(4, 8, swap))});
+    });
+    pair.run();
+    EXPECT_EQ(pair.kernel.endings, pair.stepped.endings);
+    EXPECT_EQ(pair.kernel.endings.at(0).fault, engine_fault::array_protocol);
+    EXPECT_EQ(pair.kernel.endings.at(0).pc, 3u);
+}
+
+TEST_F(pe_protocol, with_two_weight_registers_streams_go_on_behind_a_load) {
+    EXPECT_EQ(execute({encode(load()), encode(product(4, 8, swap)), encode(load()), encode(product(4, 8, 0)), encode(product(4, 8, swap))}).fault,
+              engine_fault::none);
+    pair.expect_equal();
+}
+
 } // namespace
 } // namespace retrace::test

@@ -21,6 +21,7 @@ std::vector<std::uint8_t> image_of(const ordering_setup& setup) {
 
 npu_config device_of(const ordering_setup& setup) {
     npu_config c = load_npu("tiny", {"npu.host_link.host_memory=512KiB", "npu.watchdog_cycles=2000000"});
+    c.check_protocol = true;
     c.stress = setup.stress;
     return c;
 }

@@ -35,7 +35,11 @@ small_run six_layers(schedule_kind kind, std::size_t spacing) {
     return run;
 }
 
-npu_config processor_of(const small_run& run) { return load_npu(run.preset, run.overrides); }
+npu_config processor_of(const small_run& run) {
+    npu_config config = load_npu(run.preset, run.overrides);
+    config.check_protocol = true;
+    return config;
+}
 
 plan plan_of(const small_run& run) {
     training_shape shape;

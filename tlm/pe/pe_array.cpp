@@ -101,7 +101,9 @@ void pe_array::execute(const fetched_instruction& fetched) {
     memories_.of(op.d);
     // Weights are those that this program has loaded: never what an earlier command left in the array.
     const bool swap = i.flags & spec::matmul_swap;
-    if (swap ? loads_issued_ == swaps_issued_ : swaps_issued_ == 0)
+    // With one weight register a load that is ahead has replaced the weights that a matmul without swap would want.
+    const bool replaced = plane_.config.array.weight_registers == 1 && loads_issued_ != swaps_issued_;
+    if (swap ? loads_issued_ == swaps_issued_ : swaps_issued_ == 0 || replaced)
         throw engine_error{engine_fault::array_protocol, i.opcode};
     swaps_issued_ += swap;
     hand_over(streams_, stream_pushed_, std::move(op));
