@@ -104,8 +104,12 @@ void case_builder::make_command(bool first) {
         case 7:
             nop();
             break;
-        default:
-            elementwise({}, random_.between(1, 12), random_.between(1, 24), format());
+        default: {
+            // Drawn one after the other: arguments may be evaluated in any order, and compilers differ.
+            const number_format f = format();
+            const unsigned columns = random_.between(1, 24), rows = random_.between(1, 12);
+            elementwise({}, rows, columns, f);
+        }
         }
     take_loads();
     if (random_.chance(15))

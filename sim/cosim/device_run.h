@@ -84,7 +84,6 @@ public:
 private:
     void blank_rings(std::vector<std::byte>& host) const;
 
-    const test_case& case_;
     npu_config config_;
     access_recorder recorder_;
     std::unique_ptr<simulated_port> port_;

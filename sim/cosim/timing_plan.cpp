@@ -138,7 +138,7 @@ plan::plan(const npu_config& config, const timing_log& log,
     for (const auto& [sequence, c] : commands)
         for (const auto& [engine, code] : c.programs)
             if (std::none_of(programs.begin(), programs.end(),
-                             [&](const program& p) { return p.sequence == sequence && p.engine == engine; }))
+                             [number = sequence, unit = engine](const program& p) { return p.sequence == number && p.engine == unit; }))
                 found.add(stage::begun, "9.3", log.end,
                           fmt::format("{}: the program of {} never begins", c.name, name_of_engine(engine)));
     match_instructions();

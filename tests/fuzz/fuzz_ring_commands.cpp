@@ -288,7 +288,9 @@ private:
     std::multiset<std::pair<std::uint32_t, bool>> submitted_; ///< not yet completed: number, and whether it is out of sequence
     std::vector<unsigned> outcomes_;                          ///< of engine runs, one after the other and again from the first
     std::size_t next_outcome_ = 0;
+#ifdef RETRACE_FUZZ
     std::uint32_t last_pc_ = 0;
+#endif
 };
 
 } // namespace

@@ -64,8 +64,8 @@ def expect_same_folders(one, other):
     """Every file of both, byte for byte but for times, or Difference. Returns how many files and bytes were compared."""
     names = files_in(one)
     if names != files_in(other) or not names:
-        raise Difference("%s and %s do not hold the same files:\n%s" %
-             (one, other, "\n".join(difflib.unified_diff(names, files_in(other), one, other, lineterm="", n=0))))
+        changes = difflib.unified_diff(names, files_in(other), one, other, lineterm="", n=0)
+        raise Difference("%s and %s do not hold the same files:\n%s" % (one, other, "\n".join(changes)))
     compared = 0
     for name in names:
         contents = []

@@ -136,8 +136,9 @@ TEST(resolved_config, changes_with_every_single_value) {
         if (target == "network.loss" || target.ends_with(".repeat")) // one loss only; one repetition is none
             continue;
         run_config copy = base;
-        every_value one([&](const std::string& path, const value_rule& rule, const value_access& access) {
-            if (path == target)
+        // Named anew: clang before 16 does not capture structured bindings.
+        every_value one([&, &wanted = target](const std::string& path, const value_rule& rule, const value_access& access) {
+            if (path == wanted)
                 change(rule, access);
         });
         visit(one, copy);

@@ -9,7 +9,7 @@
 namespace retrace {
 namespace {
 
-constexpr unsigned pe = 0, activation = 1, vector_engine = 2, dma = 3, dma1 = 4;
+constexpr unsigned pe = 0, activation = 1, dma = 3, dma1 = 4;
 
 std::uint64_t sum_of(const stall_account& a) {
     std::uint64_t sum = 0;
