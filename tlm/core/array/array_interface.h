@@ -86,6 +86,8 @@ struct column_sums {
     std::vector<std::uint64_t> cycles; // stamp of every word, if asked for; else empty
 };
 
+class array_probes;
+
 class array_interface {
 public:
     virtual ~array_interface() = default;
@@ -106,6 +108,12 @@ public:
     // own cycles: it may be called between any other two calls. Sizes are equal (array_protocol_error).
     virtual void accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
                             bool integer) = 0;
+
+    // Waves. An array that has registers tells them from now on, if anybody listens (array_probes.h); the others have
+    // nothing to tell. `probes` outlives the array.
+    virtual void show(const array_probes& probes) { static_cast<void>(probes); }
+    // Lets the cycles before `cycle` pass, as collect() does, but keeps the sums.
+    virtual void settle(std::uint64_t cycle) { static_cast<void>(cycle); }
 };
 
 // Checks that every implementation makes. Throw array_protocol_error.

@@ -46,6 +46,9 @@ public:
     void want_stamps(bool wanted) override { want_stamps_ = wanted; }
     void accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
                     bool integer) override;
+    // The last of the arrays tells its registers.
+    void show(const array_probes& probes) override { members_.back().array->show(probes); }
+    void settle(std::uint64_t cycle) override { members_.back().array->settle(cycle); }
 
     // What has been compared so far, for reports.
     std::uint64_t tuples_compared() const { return tuples_; }

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "tlm/core/array/array_probes.h"
 #include "tlm/core/array/stepped_widen.h"
 #include "tlm/core/seeded_fault.h"
 
@@ -138,6 +139,12 @@ bool stepped_array::collect(std::uint64_t now, column_sums& out) {
     return true;
 }
 
+void stepped_array::settle(std::uint64_t cycle) {
+    if (cycle > clock_) {
+        advance(cycle - 1);
+    }
+}
+
 void stepped_array::accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
                                bool integer) {
     check_accumulate(accumulator, sums);
@@ -205,7 +212,26 @@ void stepped_array::step() {
         }
     }
     leave();
+    if (probes_ && probes_->wanted()) {
+        tell_registers();
+    }
     ++steps_;
+}
+
+void stepped_array::tell_registers() const {
+    const std::size_t row_step = line_pitch_ + config_.fma_depth;
+    const std::uint32_t* stage = pe_.sums.data() + steps_ % config_.fma_depth * config_.rows * pe_.pitch;
+    for (unsigned r = 0; r < config_.rows; ++r) {
+        for (unsigned c = 0; c < config_.columns; ++c) {
+            const std::size_t pe = r * pe_.pitch + c, line = line_base_ + r * row_step + c;
+            const auto tell = [&](array_probes::what what, std::uint32_t value) { probes_->set(r, c, what, clock_ + 1, value); };
+            tell(array_probes::weight, pe_.active[pe]);
+            tell(array_probes::shadow, pe_.shadow[pe]);
+            tell(array_probes::operand, line_values_[line]);
+            tell(array_probes::valid, line_flags_[line] & flag_valid);
+            tell(array_probes::sum, stage[pe]);
+        }
+    }
 }
 
 // ---- entrances

@@ -33,6 +33,8 @@ public:
     void want_stamps(bool wanted) override { want_stamps_ = wanted; }
     void accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
                     bool integer) override;
+    void show(const array_probes& probes) override { probes_ = &probes; }
+    void settle(std::uint64_t cycle) override;
 
     // Clocks stepped one by one so far (idle ones are jumped over): the denominator of a speed measurement.
     std::uint64_t cycles_stepped() const { return steps_; }
@@ -83,6 +85,7 @@ private:
     void collect_column_input();
     void leave();
     void leave_column(unsigned column, std::uint32_t bits);
+    void tell_registers() const;
     [[noreturn]] void fail(const char* what) const;
 
     array_config config_;
@@ -122,6 +125,7 @@ private:
         stepped::mode_float; // of all active weights, while swaps are on the way of both tiles
     std::uint32_t newest_mode_ = stepped::mode_float;
     bool want_stamps_ = false;
+    const array_probes* probes_ = nullptr;
 };
 
 } // namespace retrace

@@ -132,6 +132,18 @@ void windowed_array::want_stamps(bool wanted) {
     }
 }
 
+void windowed_array::show(const array_probes& probes) {
+    for (member& m : members_) {
+        m.array->show(probes);
+    }
+}
+
+void windowed_array::settle(std::uint64_t cycle) {
+    for (member& m : members_) {
+        m.array->settle(cycle);
+    }
+}
+
 void windowed_array::accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
                                 bool integer) {
     members_[collected_].array->accumulate(accumulator, sums, integer);

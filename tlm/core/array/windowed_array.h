@@ -42,6 +42,9 @@ public:
     // By the array of the sums collected last.
     void accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
                     bool integer) override;
+    // Outside the windows the array that has registers, if there is one, stands still: so do they.
+    void show(const array_probes& probes) override;
+    void settle(std::uint64_t cycle) override;
 
     // Streams that each array has run, for reports.
     std::uint64_t streams_of(unsigned array) const { return members_[array].streams; }
