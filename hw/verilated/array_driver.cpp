@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "tlm/core/array/array_probes.h"
+
 namespace retrace::rtl {
 namespace {
 
@@ -220,6 +222,25 @@ void array_driver::advance(port& p, unsigned rows) {
     }
 }
 
+void array_driver::tell_registers() {
+    if (registers_.empty()) {
+        registers_ = model_->registers();
+    }
+    for (unsigned r = 0; r < config_.rows; ++r) {
+        for (unsigned c = 0; c < config_.columns; ++c) {
+            const pe_registers& pe = registers_[std::size_t{r} * config_.columns + c];
+            const auto tell = [&](array_probes::what what, std::uint32_t value) {
+                probes_->set(r, c, what, now_ + 1, value);
+            };
+            tell(array_probes::weight, *pe.weight);
+            tell(array_probes::shadow, *pe.shadow);
+            tell(array_probes::operand, *pe.operand);
+            tell(array_probes::sum, *pe.sum);
+            tell(array_probes::valid, *pe.valid);
+        }
+    }
+}
+
 // One clock edge, the end of cycle now_. While the array stalls, a controller's outputs stay as they are.
 void array_driver::clock(bool stall) {
     present_operands();
@@ -227,6 +248,9 @@ void array_driver::clock(bool stall) {
     inputs_.stall = stall;
     model_->clock(inputs_, outputs_);
     ++steps_;
+    if (probes_ != nullptr && probes_->wanted()) {
+        tell_registers();
+    }
     if (outputs_.swap_error || outputs_.load_error) {
         throw array_protocol_error(std::string("array: ") +
                                    (outputs_.swap_error ? "a swap meets a PE whose weight load is not complete"

@@ -24,6 +24,8 @@ public:
     void accumulate(std::span<std::uint32_t> accumulator, std::span<const std::uint32_t> sums,
                     bool integer) override;
     std::uint64_t cycles_stepped() const override { return steps_; }
+    void show(const array_probes& probes) override { probes_ = &probes; }
+    void settle(std::uint64_t cycle) override { run_until(cycle); }
 
 private:
     // A matrix that waits for its cycle, or enters row by row.
@@ -69,6 +71,7 @@ private:
     void clock(bool stall);
     void advance(port& p, unsigned rows);
     void take_sums();
+    void tell_registers();
     void take_sum(unsigned column, std::uint32_t bits);
 
     array_config config_;
@@ -92,6 +95,8 @@ private:
     std::uint64_t since_operand_ = 0;   // unstalled cycles
     std::uint64_t longest_silence_ = 0; // more than any sum needs
     bool want_stamps_ = false;
+    const array_probes* probes_ = nullptr;
+    std::vector<pe_registers> registers_; // once somebody has asked for them
 };
 
 } // namespace retrace::rtl

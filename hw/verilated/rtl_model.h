@@ -30,12 +30,20 @@ struct array_outputs {
     bool swap_error = false, load_error = false;
 };
 
+// Where the registers of a PE are to be read, between two clock edges.
+struct pe_registers {
+    const std::uint32_t *weight, *shadow, *operand, *sum;
+    const std::uint8_t* valid;
+};
+
 class array_model {
 public:
     virtual ~array_model() = default;
     virtual rtl_size reported_size() const = 0; // by the RTL's own outputs
     virtual void reset() = 0;
     virtual void clock(const array_inputs& inputs, array_outputs& outputs) = 0;
+    // Of all PEs, row by row. Throws rtl_error if the model does not show them (sim.vlt).
+    virtual std::vector<pe_registers> registers() const = 0;
 };
 
 class adder_model {

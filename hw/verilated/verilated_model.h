@@ -3,10 +3,12 @@
 #pragma once
 
 #include <verilated.h>
+#include <verilated_sym_props.h>
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <string>
 
 #include "hw/verilated/rtl_model.h"
 
@@ -120,6 +122,28 @@ public:
         }
         out.swap_error = m.swap_error_o;
         out.load_error = m.load_error_o;
+    }
+    std::vector<pe_registers> registers() const override {
+        const rtl_size size = reported_size();
+        std::vector<pe_registers> all;
+        for (unsigned r = 0; r < size.rows; ++r) {
+            for (unsigned c = 0; c < size.columns; ++c) {
+                const std::string name =
+                    "mac_array.g_row[" + std::to_string(r) + "].g_column[" + std::to_string(c) + "].u_pe";
+                const VerilatedScope* scope = this->context_.scopeFind(name.c_str());
+                const auto find = [&](const char* signal) -> const void* {
+                    const VerilatedVar* variable = scope ? scope->varFind(signal) : nullptr;
+                    if (variable == nullptr) {
+                        throw rtl_error("RTL: " + name + "." + signal + " is not to be seen in this model");
+                    }
+                    return variable->datap();
+                };
+                const auto word = [&](const char* signal) { return static_cast<const std::uint32_t*>(find(signal)); };
+                all.push_back({word("active"), word("weight_o"), word("operand_o"), word("sum_o"),
+                               static_cast<const std::uint8_t*>(find("valid_o"))});
+            }
+        }
+        return all;
     }
 };
 

@@ -77,12 +77,14 @@ TEST_P(array_waves, every_sum_is_the_product_of_what_the_waves_show_beside_it) {
     for (std::uint64_t t = 10; t <= end + 1; ++t) {
         for (unsigned r = 0; r < 3; ++r) {
             for (unsigned c = 0; c < 2; ++c) {
-                if (!waves.value(id(r, c, array_probes::valid), t)) {
+                // The operand of a sum came D - 1 cycles earlier, the sum from above one more.
+                const std::uint64_t began = t - (depth - 1);
+                if (!waves.value(id(r, c, array_probes::valid), began)) {
                     continue;
                 }
-                const float above = r ? number(waves.value(id(r - 1, c, array_probes::sum), t - depth)) : 0.0f;
-                const float expected = std::fma(number(waves.value(id(r, c, array_probes::operand), t)),
-                                                number(waves.value(id(r, c, array_probes::weight), t)), above);
+                const float above = r ? number(waves.value(id(r - 1, c, array_probes::sum), began - 1)) : 0.0f;
+                const float expected = std::fma(number(waves.value(id(r, c, array_probes::operand), began)),
+                                                number(waves.value(id(r, c, array_probes::weight), began)), above);
                 EXPECT_EQ(number(waves.value(id(r, c, array_probes::sum), t)), expected) << "cycle " << t << " pe " << r << " " << c;
                 ++products;
             }

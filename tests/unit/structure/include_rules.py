@@ -9,7 +9,7 @@ HOST_BELOW = {"host/arithmetic.h", "host/port.h", "host/device_capabilities.h", 
 ALLOWED = {
     "hw/spec": set(),
     "trace": {"hw/spec"},
-    "hw/verilated": {"tlm/core/array/array_interface.h", "tlm/core/numeric/formats.h"},
+    "hw/verilated": {"tlm/core/array/array_interface.h", "tlm/core/array/array_probes.h", "tlm/core/numeric/formats.h", "trace", "hw/spec"},
     "firmware": {"hw/spec"},
     "tlm/core": LEAVES,
     "tlm": LEAVES | {"tlm/core"},

@@ -1,6 +1,7 @@
 // The registers of every PE as named probes: <array>.pe_ROW_COLUMN.weight, .shadow, .operand, .sum, .valid. Each as it
-// stands after the clock edge at the end of a cycle. Operands and weights are widened to binary32 or int32, as the PE
-// multiplies them; `sum` is the first stage of the PE's multiply-add.
+// stands after the clock edge at the end of a cycle, so it is seen in the next one. Operands and weights are widened to
+// binary32 (or int8 in a word, of which the low byte counts), as the PE multiplies them; `sum` is what leaves the PE, D
+// cycles after the operand that it was made from.
 #pragma once
 
 #include <string>

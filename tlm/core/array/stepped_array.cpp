@@ -220,7 +220,7 @@ void stepped_array::step() {
 
 void stepped_array::tell_registers() const {
     const std::size_t row_step = line_pitch_ + config_.fma_depth;
-    const std::uint32_t* stage = pe_.sums.data() + steps_ % config_.fma_depth * config_.rows * pe_.pitch;
+    const std::uint32_t* stage = pe_.sums.data() + (steps_ + 1) % config_.fma_depth * config_.rows * pe_.pitch;
     for (unsigned r = 0; r < config_.rows; ++r) {
         for (unsigned c = 0; c < config_.columns; ++c) {
             const std::size_t pe = r * pe_.pitch + c, line = line_base_ + r * row_step + c;
