@@ -25,7 +25,11 @@ npu::npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned
       core_("core", plane_,
             {[this](std::uint32_t offset, std::uint32_t& value) { return block_.core_read(offset, value) == register_status::ok; },
              [this](std::uint32_t offset, std::uint32_t value) { return block_.core_write(offset, value) == register_status::ok; },
-             [this](bool ok) { block_.mover_finished(ok); }}),
+             [this](bool ok) {
+                 if (ok)
+                     note_copy();
+                 block_.mover_finished(ok);
+             }}),
       finished_([this](unsigned e, spec::engine_fault fault, std::uint32_t pc, std::uint32_t detail) {
           block_.engine_finished(e, fault, pc, detail);
       }),
@@ -92,7 +96,8 @@ void npu::log_command(trace::command_event::moment what, unsigned context, const
 
 void npu::context_begin(unsigned context, const spec::command& command) {
     contexts_[context].begin(command);
-    stalls_.context(clock_.now(), context, true);
+    book_.begun(clock_.now(), context, command);
+    stalls_.context(clock_.now(), context, true, static_cast<spec::phase>(command.phase));
     log_command(trace::command_event::moment::begun, context, command, spec::command_status::ok);
     const access_origin origin = origin_of(command);
     const std::uint64_t bank = on_chip_.psum_bank_bytes;
@@ -120,18 +125,23 @@ void npu::context_end(unsigned context, spec::command_status status) {
     for (const tagged_memory* memory : {&dram_memory_, &buffer_memory_, &psum_memory_})
         memory->log_occupancy(origin);
     contexts_[context].end();
+    book_.ended(clock_.now(), context);
     stalls_.context(clock_.now(), context, false);
     log_command(trace::command_event::moment::ended, context, command, status);
 }
 
 void npu::mover_start(std::uint64_t host_address, std::uint32_t local_address, std::uint32_t bytes, bool to_host) {
+    moving_ = {host_address, local_address, bytes, to_host};
     core_.move(host_address, local_address, bytes, to_host);
 }
 
 void npu::send_message(std::uint64_t address, std::uint32_t data) { link_.send_message(address, data); }
 bool npu::read_local(std::uint32_t address, std::span<std::uint8_t> bytes) { return core_.core().read_memory(address, bytes); }
 bool npu::write_local(std::uint32_t address, std::span<const std::uint8_t> bytes) { return core_.core().write_memory(address, bytes); }
-void npu::core_reset(bool run) { core_.reset(run); }
+void npu::core_reset(bool run) {
+    book_.clear();
+    core_.reset(run);
+}
 void npu::set_core_interrupt(bool level) { core_.set_interrupt(level); }
 
 std::uint64_t npu::commands_running() const {
@@ -146,13 +156,6 @@ std::uint64_t npu::progress() const {
     for (const engine* e : engines_)
         sum += e->instructions();
     return sum;
-}
-
-std::string npu::describe() const {
-    std::string text;
-    for (const engine* e : engines_)
-        text += fmt::format("  {}: {}\n", e->name(), e->describe());
-    return text + fmt::format("  {}: {}\n", core_.name(), core_.describe());
 }
 
 } // namespace retrace

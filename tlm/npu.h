@@ -16,6 +16,8 @@
 
 #include "tlm/backplane.h"
 #include "tlm/control/control_core.h"
+#include "tlm/core/accounting/command_book.h"
+#include "tlm/core/accounting/wait_graph.h"
 #include "tlm/core/control/control_block.h"
 #include "tlm/dma/dma_queue.h"
 #include "tlm/elementwise/elementwise_engine.h"
@@ -48,8 +50,24 @@ public:
     std::uint64_t commands_owed() const { return block_.commands_owed(); }
     /// Instructions finished by all engines: what the watchdog looks at.
     std::uint64_t progress() const;
+    /// What the host does, as far as it matters to whoever asks why nothing moves.
+    struct host_state {
+        enum class act : std::uint8_t {
+            unknown,
+            polls, ///< looks at its ring now and then, whatever interrupts do
+            sleeps ///< until an interrupt comes
+        } does = act::unknown;
+        std::uint64_t since = 0;             ///< sleeps: cycle from which it does
+        std::uint64_t quiet_since = ~std::uint64_t{0}; ///< cycle after which nothing has moved, if the caller knows
+        std::uint64_t address = 0;           ///< the interrupt message that it listens to
+        std::uint32_t data = 0;
+        std::uint64_t astray = 0;            ///< other messages that have reached it, and the last one's address
+        std::uint64_t astray_address = 0;
+    };
+    /// Who waits for whom: engines with their ports, commands, rings, control core and host. Nodes 0, 1, ... are the engines.
+    wait_graph waits(const host_state& host);
     /// What every engine and the control core is doing or waiting for, a line each.
-    std::string describe() const;
+    std::string describe();
 
 private:
     // control_environment: what the register block asks for
@@ -64,6 +82,12 @@ private:
     bool write_local(std::uint32_t address, std::span<const std::uint8_t> bytes) override;
     void core_reset(bool run) override;
     void set_core_interrupt(bool level) override;
+
+    // npu_waits.cpp
+    void note_copy();
+    void add_command_waits(wait_graph& g, const command_book::line& l, wait_graph::id core, wait_graph::id completion_ring);
+    void add_ring_waits(wait_graph& g, wait_graph::id core, wait_graph::id completion_ring);
+    void add_host_waits(wait_graph& g, const host_state& host);
 
     tagged_memory* memory_of(spec::memory_kind kind);
     access_origin origin_of(const spec::command& command) const;
@@ -84,6 +108,13 @@ private:
     state_buffer buffer_;
     bank_schedule psum_ports_;
     control_block block_;
+    struct copy {
+        std::uint64_t host_address = 0;
+        std::uint32_t local_address = 0, bytes = 0;
+        bool to_host = false;
+    };
+    copy moving_; ///< by the mover
+    command_book book_;
     host_link link_;
     control_core core_;
 

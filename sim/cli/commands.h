@@ -15,6 +15,8 @@ struct train_options {
     std::string out;   ///< empty: out/<config name>
     std::string array; ///< empty: as configured
     std::vector<std::string> array_windows; ///< START:STOP=ARRAY
+    std::string timeline_steps;             ///< empty: as logged
+    std::string timeline_max = "50MB";      ///< 0: no timeline
     bool quiet = false;
 };
 int train(const train_options& options);
@@ -32,6 +34,29 @@ struct prove_options {
 /// Holds the run's event log against what its schedule promises (sim/proof/proof.h); program_fault if a claim fails.
 int prove(const prove_options& options);
 
+struct inspect_options {
+    std::string run;                    ///< a run's folder, or an event log
+    std::vector<std::string> question;  ///< none: what can be asked; one with a blank: SQL; otherwise a ready question and its arguments
+    std::string memory;                 ///< who-wrote; empty: every memory
+    std::uint64_t limit = 0;            ///< rows; 0: as many as suit the question
+};
+/// Asks a run's event log (sim/timeline/inspect.h).
+int inspect(const inspect_options& options);
+
+struct report_options {
+    std::string run;
+    std::string out; ///< empty: report.html in the run's folder
+};
+/// Makes the page of a run again from its folder (sim/report/html_report.h).
+int report(const report_options& options);
+
+struct compare_options {
+    std::string first, second;
+    std::string out; ///< empty: compare.html
+};
+/// Two runs side by side, as a table and as a page.
+int compare(const compare_options& options);
+
 struct gemm_options {
     std::uint32_t m = 0, k = 0, n = 0;
     std::string preset = "small", dtype = "bf16";
@@ -40,6 +65,8 @@ struct gemm_options {
     std::vector<std::string> array_windows; ///< START:STOP=ARRAY
     std::string out;   ///< empty: out/gemm
     std::uint64_t seed = 1;
+    std::string timeline_steps;        ///< empty: commands only
+    std::string timeline_max = "50MB"; ///< 0: no timeline
     bool serial = false, quiet = false;
 };
 int gemm(const gemm_options& options);

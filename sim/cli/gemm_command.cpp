@@ -1,5 +1,6 @@
 #include <bit>
 #include <cstring>
+#include <fstream>
 #include <map>
 
 #include <fmt/format.h>
@@ -10,7 +11,9 @@
 #include "host/driver/device.h"
 #include "hw/spec/counter_random.h"
 #include "sim/cli/commands.h"
+#include "sim/cli/run_status.h"
 #include "sim/cli/stop_signals.h"
+#include "sim/cli/timeline_file.h"
 #include "sim/config/checks.h"
 #include "sim/config/config_error.h"
 #include "sim/config/load.h"
@@ -18,6 +21,7 @@
 #include "sim/platform/array_choice.h"
 #include "sim/platform/capabilities.h"
 #include "sim/platform/platform.h"
+#include "sim/report/html_report.h"
 #include "sim/report/progress.h"
 #include "sim/report/run_folder.h"
 #include "sim/report/summary.h"
@@ -189,9 +193,12 @@ bool verify(const gemm_options& o, unsigned array_rows, const matrix_view& a, co
     return true;
 }
 
-} // namespace
+std::string title_of(const gemm_options& o) {
+    return fmt::format("C[{0},{2}] = A[{0},{1}] B[{1},{2}], {3}", o.m, o.k, o.n, o.dtype);
+}
 
-int gemm(const gemm_options& o) {
+/// `begun`: the run's folder, as soon as it is this run's.
+int run_gemm(const gemm_options& o, std::filesystem::path& begun) {
     npu_config npu = load_npu(o.preset, o.overrides);
     if (!o.array.empty())
         npu.array.implementation = o.array;
@@ -205,13 +212,19 @@ int gemm(const gemm_options& o) {
     const compiler::gemm_program program = compile(o, npu, format);
     const std::filesystem::path out = o.out.empty() ? std::filesystem::path("out/gemm") : std::filesystem::path(o.out);
     run_folder::check(out);
+    const std::optional<timeline_options> timeline = timeline_choice(o.timeline_steps, o.timeline_max);
+    std::vector<std::uint32_t> tile_steps; // the product's commands are those of step 1
+    if (timeline && timeline->steps && timeline->steps->contains(1))
+        tile_steps = {1};
 
     run_folder folder(out);
-    sqlite_log log(folder.file("events.sqlite").string(), {});
+    begun = out;
+    sqlite_log log(folder.file("events.sqlite").string(), tile_steps);
     log.name_tensor(tag_a, "A");
     log.name_tensor(tag_b, "B");
     log.name_tensor(tag_c, "C");
     simulated_port port(npu, 0, &log);
+    describe_machine(log, npu, port.device().dram());
     device_options options;
     options.sink = &log;
     const std::unique_ptr<device> dev = checked(device::open(port, control_firmware(), options));
@@ -292,12 +305,16 @@ int gemm(const gemm_options& o) {
     summary.seed = o.seed;
     plan_peaks(summary, program, capabilities, a_bytes + c_bytes, b_bytes, program_bytes);
     log.close();
+    summary.command = "gemm";
+    summary.name = title_of(o);
     folder.write("summary.json", to_json(summary));
+    draw_timeline(folder, &log, timeline);
+    try_write_report(out);
     fmt::print(stderr, "{}", describe_unused_windows(npu.array, port.tiles_in_windows(), port.cycles()));
 
     if (!o.quiet) {
-        fmt::print("C[{0},{2}] = A[{0},{1}] B[{1},{2}], {3}, preset {4} ({5}x{6}{7}), array {8}\n", o.m, o.k, o.n, o.dtype, npu.preset,
-                   npu.array.rows, npu.array.columns, o.serial ? ", serial" : "", npu.array.implementation);
+        fmt::print("{}, preset {} ({}x{}{}), array {}\n", title_of(o), npu.preset, npu.array.rows, npu.array.columns,
+                   o.serial ? ", serial" : "", npu.array.implementation);
         fmt::print("{} cycles, of which the array {}; {:.1f} % of the array's peak\n", summary.cycles, summary.array_cycles,
                    100 * summary.utilisation);
         fmt::print("checksum {}, {} against the scalar reference\n\n", *summary.checksum, *summary.verified ? "equal" : "NOT EQUAL");
@@ -306,6 +323,28 @@ int gemm(const gemm_options& o) {
     if (!*summary.verified)
         throw std::logic_error("the product differs from the scalar reference");
     return success;
+}
+
+} // namespace
+
+int gemm(const gemm_options& o) {
+    std::filesystem::path begun;
+    try {
+        return run_gemm(o, begun);
+    } catch (const std::exception& e) {
+        // A run that did not end says why; what it measured until then went with the device.
+        if (!begun.empty() && !std::filesystem::exists(begun / "summary.json")) {
+            run_summary summary;
+            summary.command = "gemm";
+            summary.name = title_of(o);
+            summary.seed = o.seed;
+            summary.status = status_of(e);
+            summary.reason = e.what();
+            std::ofstream(begun / "summary.json", std::ios::binary) << to_json(summary);
+            try_write_report(begun);
+        }
+        throw;
+    }
 }
 
 } // namespace retrace::cli

@@ -14,6 +14,7 @@ A first look
   retrace train examples/digits/recompute.yaml        train a network; results in out/digits-recompute
   retrace plan examples/digits/recompute.yaml         what that run will do and need, without running it
   retrace prove out/digits-recompute                  prove from its log that the run kept to its schedule
+  retrace inspect out/digits-recompute                what can be asked of its event log
   retrace gemm --m 512 --k 512 --n 512                one matrix product: cycles, utilisation, stalls
   retrace core program.elf                            any RV32IM program on the control core
   retrace gemm --m 64 --k 64 --n 64 --preset tiny --array lockstep   all arrays side by side, the RTL too

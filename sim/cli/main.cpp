@@ -14,9 +14,11 @@
 #include "sim/cli/stop_signals.h"
 #include "sim/config/config_error.h"
 #include "sim/cosim/test_case.h"
+#include "sim/log/log_reader.h"
 #include "sim/platform/array_choice.h"
 #include "sim/platform/platform.h"
 #include "sim/proof/proof.h"
+#include "sim/report/report_error.h"
 #include "sim/report/run_folder.h"
 #include "tlm/core/array/fma_check.h"
 #include "tlm/core/riscv/elf.h"
@@ -44,9 +46,13 @@ int guarded(Command&& command) {
         return report("", e, cli::usage_fault);
     } catch (const run_folder_error& e) {
         return report("", e, cli::usage_fault);
+    } catch (const report_error& e) {
+        return report("", e, cli::usage_fault);
     } catch (const cosim::case_error& e) {
         return report("", e, cli::usage_fault);
     } catch (const proof_error& e) {
+        return report("", e, cli::usage_fault);
+    } catch (const log_reader_error& e) {
         return report("", e, cli::usage_fault);
     } catch (const fma_vector_error& e) {
         return report("", e, cli::usage_fault);
@@ -91,6 +97,11 @@ int run(int argc, char** argv) {
     train_command->add_option("--out", train.out, "folder for the results (default out/<name of the configuration>)");
     train_command->add_option("--array", train.array, array_text)->check(CLI::IsMember(array_implementations()));
     train_command->add_option("--array-window", train.array_windows, window_text)->allow_extra_args(false)->type_name("START:STOP=ARRAY");
+    const auto add_timeline = [](CLI::App* command, std::string& steps, std::string& bytes, const char* steps_text) {
+        command->add_option("--timeline-steps", steps, steps_text)->type_name("A,B-C");
+        command->add_option("--timeline-max", bytes, "largest timeline.json; 0: none")->type_name("BYTES")->capture_default_str();
+    };
+    add_timeline(train_command, train.timeline_steps, train.timeline_max, "steps that timeline.json shows instruction by instruction (default: log.steps)");
     train_command->add_flag("--quiet", train.quiet, "no progress and no tables");
 
     cli::plan_options plan;
@@ -102,6 +113,17 @@ int run(int argc, char** argv) {
     cli::prove_options prove;
     CLI::App* prove_command = app.add_subcommand("prove", "prove from a run's event log that the device kept to its schedule");
     prove_command->add_option("RUN", prove.run, "folder of a `retrace train` run, for example out/digits-recompute")->required();
+
+    cli::report_options report_page;
+    CLI::App* report_command = app.add_subcommand("report", "make report.html of a run again, from what its folder holds");
+    report_command->add_option("RUN", report_page.run, "folder of a `retrace train` or `retrace gemm` run")->required();
+    report_command->add_option("--out", report_page.out, "file for the page (default RUN/report.html)");
+
+    cli::compare_options compare;
+    CLI::App* compare_command = app.add_subcommand("compare", "two runs side by side: cycles, stalls, memory, loss; as a table and as a page");
+    compare_command->add_option("RUN_A", compare.first, "folder of a run")->required();
+    compare_command->add_option("RUN_B", compare.second, "folder of another run")->required();
+    compare_command->add_option("--out", compare.out, "file for the page (default compare.html)");
 
     cli::gemm_options gemm;
     CLI::App* gemm_command = app.add_subcommand("gemm", "measure one product C[M,N] = A[M,K] B[K,N], B stationary");
@@ -117,7 +139,16 @@ int run(int argc, char** argv) {
                            "one weight register, tiles one after the other, ideal memories, no PSUM depth limit: the textbook form");
     add_overrides(gemm_command, gemm.overrides);
     gemm_command->add_option("--out", gemm.out, "folder for the results (default out/gemm)");
+    add_timeline(gemm_command, gemm.timeline_steps, gemm.timeline_max,
+                 "1: log the product instruction by instruction, and show it so in timeline.json (default: by commands)");
     gemm_command->add_flag("--quiet", gemm.quiet, "no tables");
+
+    cli::inspect_options inspect;
+    CLI::App* inspect_command = app.add_subcommand("inspect", "ask a run's event log: who-wrote, live-at, waits, or SQL; alone: what can be asked");
+    inspect_command->add_option("RUN", inspect.run, "folder of a run, for example out/digits-recompute, or an event log")->required();
+    inspect_command->add_option("QUESTION", inspect.question, "who-wrote ADDRESS@CYCLE, live-at CYCLE, waits ENGINE, or a SELECT statement")->expected(0, 2);
+    inspect_command->add_option("--memory", inspect.memory, "who-wrote: host, device_dram, state_buffer or psum (default: each)");
+    inspect_command->add_option("--limit", inspect.limit, "rows to print at most (default: 1000; waits: 20)")->check(CLI::Range(1u, 100'000'000u));
 
     cli::core_options core;
     CLI::App* core_command = app.add_subcommand("core", "run an RV32IM program on the control core (memory at 0x80000000, `tohost` ends it)");
@@ -172,6 +203,12 @@ int run(int argc, char** argv) {
         return guarded([&] { return cli::plan(plan); });
     if (prove_command->parsed())
         return guarded([&] { return cli::prove(prove); });
+    if (inspect_command->parsed())
+        return guarded([&] { return cli::inspect(inspect); });
+    if (report_command->parsed())
+        return guarded([&] { return cli::report(report_page); });
+    if (compare_command->parsed())
+        return guarded([&] { return cli::compare(compare); });
     if (gemm_command->parsed())
         return guarded([&] { return cli::gemm(gemm); });
     if (core_command->parsed())

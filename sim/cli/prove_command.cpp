@@ -8,6 +8,7 @@
 #include "sim/cli/commands.h"
 #include "sim/config/load.h"
 #include "sim/proof/proof.h"
+#include "sim/report/proof_file.h"
 #include "sim/report/run_folder.h"
 
 namespace retrace::cli {
@@ -38,6 +39,7 @@ int prove(const prove_options& options) {
     fmt::print("{}\n{}: schedule {}, {} layers, {} executions of F and F' a step: {}\n", describe(results),
                options.run, expectations.schedule, expectations.layers, expectations.executions,
                failed == 0 ? "every claim that applies holds" : fmt::format("{} claims FAIL", failed));
+    keep_proof(folder, results);
     return failed == 0 ? success : program_fault;
 }
 

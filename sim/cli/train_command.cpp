@@ -3,27 +3,19 @@
 #include <fmt/format.h>
 
 #include "sim/cli/commands.h"
+#include "sim/cli/run_status.h"
 #include "sim/cli/stop_signals.h"
 #include "sim/cli/training_run.h"
 #include "sim/config/load.h"
 #include "sim/log/sqlite_log.h"
 #include "sim/platform/array_choice.h"
+#include "sim/report/html_report.h"
 #include "sim/report/progress.h"
 #include "sim/report/run_folder.h"
+#include "sim/report/step_log.h"
+#include "sim/cli/timeline_file.h"
 
 namespace retrace::cli {
-
-namespace {
-
-const char* status_of(const std::exception& error) {
-    if (dynamic_cast<const simulation_interrupted*>(&error))
-        return "interrupted";
-    if (dynamic_cast<const simulation_hang*>(&error))
-        return "hang";
-    return dynamic_cast<const std::logic_error*>(&error) ? "model_fault" : "failed";
-}
-
-} // namespace
 
 int train(const train_options& options) {
     loaded_config loaded = load_config(options.config, options.overrides);
@@ -33,6 +25,7 @@ int train(const train_options& options) {
     for (const std::string& window : options.array_windows)
         config.npu.array.windows.push_back(parse_array_window(window));
     check_array_choice(config.npu);
+    const std::optional<timeline_options> timeline = timeline_choice(options.timeline_steps, options.timeline_max);
     // The data is read before anything is planned or created: a bad file leaves no trace.
     dataset data = load_data(config);
     check_data_rows(loaded, data.rows());
@@ -50,9 +43,13 @@ int train(const train_options& options) {
                                            std::vector<std::uint32_t>(config.log.steps.begin(), config.log.steps.end()));
 
     training_run run(config, p, std::move(data), log.get());
+    if (log)
+        describe_machine(*log, config.npu, run.platform().device().dram());
     run_summary summary;
     const stopwatch watch;
     const auto write_summary = [&] {
+        summary.command = "train";
+        summary.name = config.name;
         summary.config_sha256 = config_sha256(config);
         summary.wall_seconds = watch.wall();
         summary.cpu_seconds = watch.cpu();
@@ -60,8 +57,10 @@ int train(const train_options& options) {
     };
     try {
         const stop_signals stoppable;
+        step_log steps(folder.file("steps.csv"));
         progress_line line(!options.quiet);
         run.execute([&](const run_progress& r) {
+            steps.add({r.step, r.epoch, r.loss, r.accuracy, r.cycles});
             line.show(r.step, r.steps,
                       fmt::format("epoch {}/{}  loss {:.4f}  accuracy {:5.1f} %  {:.1f} M cycles  {:.2f} M cycles/s", r.epoch, r.epochs, r.loss,
                                   100 * r.accuracy, static_cast<double>(r.cycles) / 1e6, static_cast<double>(r.cycles) / 1e6 / watch.wall()));
@@ -75,14 +74,18 @@ int train(const train_options& options) {
         summary.reason = e.what();
         try {
             write_summary();
-        } catch (const run_folder_error&) {
+            draw_timeline(folder, log.get(), timeline);
+        } catch (const std::exception&) {
             // The first error is the one to know.
         }
+        try_write_report(out);
         throw;
     }
     if (log)
         log->close();
     write_summary();
+    draw_timeline(folder, log.get(), timeline);
+    const bool reported = try_write_report(out);
     fmt::print(stderr, "{}", describe_unused_windows(config.npu.array, run.platform().tiles_in_windows(), run.platform().cycles()));
     if (options.quiet)
         return success;
@@ -91,7 +94,8 @@ int train(const train_options& options) {
                    config.data.test_rows, *summary.loss);
     fmt::print("Schedule {}: {} forward executions, {} cycles\n\n", summary.schedule, summary.forward_executions, summary.cycles);
     fmt::print("{}\n", describe(summary));
-    fmt::print("Files in {}: summary.json{}, config.resolved.yaml\n", out.string(), log ? ", events.sqlite" : "");
+    fmt::print("Files in {}: {}summary.json, steps.csv{}{}, config.resolved.yaml\n", out.string(), reported ? "report.html, " : "",
+               log ? ", events.sqlite" : "", log && timeline ? ", timeline.json" : "");
     return success;
 }
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 
 #include <sqlite3.h>
 
@@ -13,55 +14,12 @@ namespace {
 
 constexpr std::uint64_t rows_per_commit = 100'000;
 
-constexpr const char* schema = R"(
-CREATE TABLE tensor(tag INTEGER PRIMARY KEY, name TEXT);            -- names of tensor tags: IO_3, W_3, dW_3, G_3 ...
-CREATE TABLE code(kind TEXT, value INTEGER, name TEXT);             -- names of the numbers in columns memory, phase, opcode, status
-CREATE TABLE command(                                               -- one row per command as the device ran it
-  device INTEGER, sequence INTEGER, context INTEGER, phase INTEGER, step INTEGER, layer INTEGER,
-  begun INTEGER, operands INTEGER, PRIMARY KEY(device, sequence)) WITHOUT ROWID;
-CREATE TABLE command_moment(                                        -- submitted and seen: the host; ended: the device
-  device INTEGER, sequence INTEGER, moment TEXT, cycle INTEGER, status INTEGER);
-CREATE TABLE command_wait(device INTEGER, sequence INTEGER, waits_for INTEGER);   -- wait set of a command
-CREATE TABLE operand(                                               -- operand table of a command; access: 1 read, 2 write, 4 release at its end
-  device INTEGER, sequence INTEGER, slot INTEGER, memory INTEGER, base INTEGER, bytes INTEGER,
-  tag INTEGER, version INTEGER, access INTEGER);
-CREATE TABLE access(                                                -- tile level: one memory operand of one instruction
-  begun INTEGER, ended INTEGER, device INTEGER, context INTEGER, engine INTEGER, sequence INTEGER, step INTEGER, pc INTEGER,
-  opcode INTEGER, write INTEGER, memory INTEGER, base INTEGER,
-  size0 INTEGER, size1 INTEGER, size2 INTEGER, size3 INTEGER, stride1 INTEGER, stride2 INTEGER, stride3 INTEGER,
-  tag INTEGER, version INTEGER);
-CREATE TABLE tensor_life(                                           -- live, complete, overwritten, released: per tensor version and memory
-  cycle INTEGER, device INTEGER, moment TEXT, memory INTEGER, tag INTEGER, version INTEGER, sequence INTEGER,
-  bytes INTEGER, checksum INTEGER);
-CREATE TABLE stale_read(                                            -- reads of bytes that are not live or not the expected tensor's
-  cycle INTEGER, device INTEGER, engine INTEGER, sequence INTEGER, pc INTEGER, memory INTEGER, address INTEGER, bytes INTEGER,
-  expected_tag INTEGER, expected_version INTEGER, found_tag INTEGER, found_version INTEGER);
-CREATE TABLE occupancy(                                             -- live bytes at the end of each command
-  cycle INTEGER, device INTEGER, name TEXT, sequence INTEGER, live INTEGER, peak INTEGER);
-CREATE TABLE host_event(                                            -- weights_written, gradient_received, weights_updated
-  cycle INTEGER, action TEXT, step INTEGER, layer INTEGER, tag INTEGER, version INTEGER, checksum INTEGER);
+constexpr const char* resource_names[] = {"banks", "lines", "dram", "link_up", "link_down", "transposer", "host"};
 
-CREATE VIEW commands AS                                             -- a command with its times and names, for people
-  SELECT c.device, c.sequence, p.name AS phase, c.step, c.layer, c.begun,
-         (SELECT cycle FROM command_moment m WHERE m.device = c.device AND m.sequence = c.sequence AND moment = 'submitted') AS submitted,
-         (SELECT cycle FROM command_moment m WHERE m.device = c.device AND m.sequence = c.sequence AND moment = 'ended') AS ended,
-         (SELECT cycle FROM command_moment m WHERE m.device = c.device AND m.sequence = c.sequence AND moment = 'seen') AS seen,
-         (SELECT s.name FROM command_moment m JOIN code s ON s.kind = 'status' AND s.value = m.status
-           WHERE m.device = c.device AND m.sequence = c.sequence AND moment = 'ended') AS status
-  FROM command c JOIN code p ON p.kind = 'phase' AND p.value = c.phase;
-CREATE VIEW accesses AS                                             -- tile level with names
-  SELECT a.begun, a.ended, a.engine, a.sequence, a.step, a.pc, o.name AS opcode, a.write, m.name AS memory, a.base,
-         a.size0, a.size1, a.stride1, t.name AS tensor, a.version
-  FROM access a JOIN code o ON o.kind = 'opcode' AND o.value = a.opcode JOIN code m ON m.kind = 'memory' AND m.value = a.memory
-  LEFT JOIN tensor t ON t.tag = a.tag;
-)";
-
-constexpr const char* indices = R"(
-CREATE INDEX IF NOT EXISTS command_moment_key ON command_moment(device, sequence, moment);
-CREATE INDEX IF NOT EXISTS operand_key ON operand(device, sequence);
-CREATE INDEX IF NOT EXISTS access_key ON access(device, sequence);
-CREATE INDEX IF NOT EXISTS tensor_life_key ON tensor_life(device, tag, version);
-)";
+std::string engine_name(unsigned engine) {
+    constexpr const char* names[] = {"pe", "activation", "vector"};
+    return engine < spec::engine_dma ? names[engine] : "dma" + std::to_string(engine - spec::engine_dma);
+}
 
 const char* name_of(trace::command_event::moment m) {
     constexpr const char* names[] = {"submitted", "begun", "ended", "seen"};
@@ -77,8 +35,6 @@ const char* name_of(trace::host_event::action a) {
 }
 
 } // namespace
-
-const char* log_schema() { return schema; }
 
 class sqlite_log::statement {
 public:
@@ -104,7 +60,12 @@ private:
     void bind(int column, std::string_view text) {
         sqlite3_bind_text(handle_, column, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
     }
+    void bind(int column, const std::string& text) { bind(column, std::string_view(text)); }
     void bind(int column, const char* text) { sqlite3_bind_text(handle_, column, text, -1, SQLITE_STATIC); }
+    void bind(int column, std::nullptr_t) { sqlite3_bind_null(handle_, column); }
+    void bind(int column, std::span<const std::byte> bytes) {
+        sqlite3_bind_blob(handle_, column, bytes.data(), static_cast<int>(bytes.size()), SQLITE_STATIC);
+    }
     template <typename Number>
     void bind(int column, Number value) {
         sqlite3_bind_int64(handle_, column, static_cast<sqlite3_int64>(value));
@@ -115,6 +76,7 @@ private:
 };
 
 sqlite_log::sqlite_log(const std::string& path, std::vector<std::uint32_t> tile_steps) : tile_steps_(std::move(tile_steps)) {
+    std::sort(tile_steps_.begin(), tile_steps_.end());
     // SQLite itself would open what already stands there.
     if (std::FILE* file = std::fopen(path.c_str(), "wbx"))
         std::fclose(file);
@@ -131,7 +93,7 @@ sqlite_log::sqlite_log(const std::string& path, std::vector<std::uint32_t> tile_
         run("PRAGMA synchronous=OFF");
         run("PRAGMA cache_size=-32000");
         run("BEGIN");
-        run(schema);
+        run(log_schema());
         const auto prepare = [this](const char* sql) { return std::make_unique<statement>(database_, sql); };
         command_ = prepare("INSERT OR IGNORE INTO command VALUES(?,?,?,?,?,?,?,?)");
         moment_ = prepare("INSERT INTO command_moment VALUES(?,?,?,?,?)");
@@ -143,6 +105,15 @@ sqlite_log::sqlite_log(const std::string& path, std::vector<std::uint32_t> tile_
         occupancy_ = prepare("INSERT INTO occupancy VALUES(?,?,?,?,?,?)");
         host_ = prepare("INSERT INTO host_event VALUES(?,?,?,?,?,?,?)");
         name_ = prepare("INSERT OR REPLACE INTO tensor VALUES(?,?)");
+        program_ = prepare("INSERT INTO program VALUES(?,?,?,?,?,?,?,?,?,?,?)");
+        code_ = prepare("INSERT INTO program_code VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)");
+        instruction_ = prepare("INSERT INTO instruction VALUES(?,?,?,?,?,?,?,?,?,?)");
+        grant_ = prepare("INSERT INTO grant_ VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)");
+        mover_ = prepare("INSERT INTO mover VALUES(?,?,?,?,?,?)");
+        machine_ = prepare("INSERT OR REPLACE INTO machine VALUES(?,?)");
+        statement step(database_, "INSERT OR IGNORE INTO logged_step VALUES(?)");
+        for (const std::uint32_t s : tile_steps_)
+            step.insert(s);
         statement code(database_, "INSERT INTO code VALUES(?,?,?)");
         const auto codes = [&](const char* kind, auto count, auto make) {
             for (unsigned v = 0; v < count; ++v)
@@ -153,6 +124,21 @@ sqlite_log::sqlite_log(const std::string& path, std::vector<std::uint32_t> tile_
         codes("status", spec::command_status_count, [](unsigned v) { return static_cast<spec::command_status>(v); });
         for (const spec::instruction_info& i : spec::instructions)
             code.insert("opcode", static_cast<unsigned>(i.code), i.name);
+        codes("fault", spec::engine_fault_count, [](unsigned v) { return static_cast<spec::engine_fault>(v); });
+        for (unsigned r = 0; r < std::size(resource_names); ++r)
+            code.insert("resource", r, resource_names[r]);
+        for (unsigned e = 0; e < spec::max_engines; ++e)
+            code.insert("engine", e, engine_name(e));
+        // Requester numbers: hw/README.md, 9.2.
+        for (unsigned e = 1; e < spec::max_engines; ++e)
+            code.insert("requester", e, engine_name(e) + (e < spec::engine_dma ? "" : " read"));
+        for (unsigned e = spec::engine_dma; e < spec::max_engines; ++e)
+            code.insert("requester", e + 40, engine_name(e) + " write");
+        for (unsigned e = 0; e < spec::max_engines; ++e)
+            code.insert("requester", e + 100, engine_name(e) + " fetch");
+        for (const auto& [number, name] : {std::pair{20, "pe weights"}, {21, "pe operands"}, {60, "mover"}, {200, "host register access"},
+                                           {201, "interrupt"}, {202, "register answer"}})
+            code.insert("requester", number, name);
     } catch (...) {
         sqlite3_close_v2(database_);
         throw;
@@ -172,11 +158,15 @@ void sqlite_log::close() {
     if (closed_)
         return;
     closed_ = true;
-    for (auto* s : {&command_, &wait_, &operand_, &access_, &tensor_, &stale_, &occupancy_, &host_, &name_, &moment_})
+    for (const auto& [engine, program] : running_)
+        insert(program, nullptr);
+    running_.clear();
+    for (auto* s : {&command_, &wait_, &operand_, &access_, &tensor_, &stale_, &occupancy_, &host_, &name_, &moment_, &program_, &code_,
+                    &instruction_, &grant_, &mover_, &machine_})
         s->reset();
     run("COMMIT");
     // Separately: without the indices the log is whole, only slower to ask.
-    run(indices);
+    run(log_indices());
 }
 
 void sqlite_log::run(const char* sql) {
@@ -197,6 +187,10 @@ void sqlite_log::count_row() {
 }
 
 void sqlite_log::on(const trace::command_event& e) {
+    if (e.what == trace::command_event::moment::begun && wants_accesses(e.step))
+        active_.push_back({e.device, e.context, e.sequence});
+    if (e.what == trace::command_event::moment::ended)
+        std::erase_if(active_, [&](const active_command& a) { return a.device == e.device && a.sequence == e.sequence; });
     if (e.what != trace::command_event::moment::begun) {
         moment_->insert(e.device, e.sequence, name_of(e.what), e.cycle, static_cast<unsigned>(e.status));
         count_row();
@@ -250,8 +244,96 @@ void sqlite_log::name_tensor(std::uint32_t tag, std::string_view name) {
     count_row();
 }
 
+std::int64_t sqlite_log::code_of(const trace::program_event& e) {
+    if (!read_program_)
+        return -1;
+    std::vector<std::byte> bytes(std::size_t{e.count} * spec::instruction_bytes);
+    read_program_(e.device, e.address, bytes);
+    // The same place may hold another program later.
+    std::vector<known_code>& known = codes_[{e.address, e.count}];
+    for (const known_code& k : known)
+        if (k.bytes == bytes)
+            return k.number;
+    const std::int64_t number = code_count_++;
+    for (std::uint32_t pc = 0; pc < e.count; ++pc) {
+        const auto at = std::span<const std::byte>(bytes).subspan(std::size_t{pc} * spec::instruction_bytes, spec::instruction_bytes);
+        spec::instruction_header h;
+        std::memcpy(&h, at.data(), sizeof h);
+        code_->insert(number, pc, h.opcode, h.flags, h.wait0, h.wait0_count, h.wait1, h.wait1_count, h.signal0, h.signal0_count, h.signal1,
+                      h.signal1_count, at);
+        count_row();
+    }
+    known.push_back({number, std::move(bytes)});
+    return number;
+}
+
+void sqlite_log::insert(const running_program& p, const trace::program_event* ended) {
+    const trace::program_event& e = p.begun;
+    const auto row = [&](const auto& end, const auto& fault, const auto& code) {
+        program_->insert(e.device, e.context, e.engine, e.sequence, e.step, e.cycle, end, fault, e.address, e.count, code);
+    };
+    const auto row_with_code = [&](const auto& end, const auto& fault) { p.code < 0 ? row(end, fault, nullptr) : row(end, fault, p.code); };
+    ended ? row_with_code(ended->cycle, static_cast<unsigned>(ended->fault)) : row_with_code(nullptr, nullptr);
+    count_row();
+}
+
+void sqlite_log::timing(const trace::program_event& e) {
+    if (!wants_accesses(e.step))
+        return;
+    const std::pair engine(e.device, e.engine);
+    const bool begins = e.what == trace::program_event::moment::begun;
+    if (const auto before = running_.find(engine); before != running_.end()) {
+        insert(before->second, begins ? nullptr : &e);
+        running_.erase(before);
+    }
+    if (begins)
+        running_[engine] = {e, code_of(e)};
+}
+
+void sqlite_log::timing(const trace::instruction_event& e) {
+    if (!wants_accesses(e.step))
+        return;
+    const auto insert = [&](const auto& requested, const auto& started) {
+        instruction_->insert(e.taken, e.begun, requested, started, e.ended, e.device, e.engine, e.sequence, e.pc, static_cast<unsigned>(e.opcode));
+    };
+    count_row();
+    // A few are under way at most. What is left of another command will not end any more.
+    std::vector<bank_grant>& grants = bank_grants_[{e.device, e.engine}];
+    const auto own = std::find_if(grants.begin(), grants.end(), [&](const bank_grant& g) { return g.sequence == e.sequence && g.pc == e.pc; });
+    if (own == grants.end())
+        return insert(nullptr, nullptr);
+    insert(own->requested, own->started);
+    grants.erase(own);
+}
+
+void sqlite_log::timing(const trace::grant_event& e) {
+    const auto known = [&](const active_command& a) { return a.device == e.device && (a.sequence == e.sequence || e.sequence == 0); };
+    if (std::none_of(active_.begin(), active_.end(), known))
+        return;
+    if (e.what == trace::resource::banks) {
+        // Activation and vector engine ask by their own numbers, the PE array's two ports by theirs.
+        std::vector<bank_grant>& grants = bank_grants_[{e.device, e.requester < spec::engine_dma ? e.requester : unsigned{spec::engine_pe}}];
+        std::erase_if(grants, [&](const bank_grant& g) { return g.sequence != e.sequence; });
+        grants.push_back({e.sequence, e.pc, e.requested, e.resumed});
+        return;
+    }
+    grant_->insert(e.requested, e.granted, e.resumed, e.arrived, e.device, e.requester, e.order, static_cast<unsigned>(e.what), e.write,
+                   e.address, e.bytes, e.sequence, e.pc);
+    count_row();
+}
+
+void sqlite_log::timing(const trace::mover_event& e) {
+    mover_->insert(e.cycle, e.device, e.host_address, e.local_address, e.bytes, e.to_host);
+    count_row();
+}
+
+void sqlite_log::describe_machine(std::string_view key, std::int64_t value) {
+    machine_->insert(key, value);
+    count_row();
+}
+
 bool sqlite_log::wants_accesses(std::uint32_t step) const {
-    return std::find(tile_steps_.begin(), tile_steps_.end(), step) != tile_steps_.end();
+    return std::binary_search(tile_steps_.begin(), tile_steps_.end(), step);
 }
 
 } // namespace retrace

@@ -53,6 +53,9 @@ simulated_port::simulated_port(const npu_config& config, unsigned device, trace:
             if (address == message().address && data == message().data) {
                 ++pending_interrupts_;
                 sc_core::sc_pause();
+            } else {
+                ++astray_;
+                astray_address_ = address;
             }
         });
     if (config_.stress.reorder)
@@ -83,22 +86,33 @@ void simulated_port::let_memory_drift() {
 std::uint64_t simulated_port::cycles() const { return npu_->clock().now(); }
 
 void simulated_port::check_watchdog() {
-    // Instructions finished, doorbells rung and interrupts taken: while a command is unfinished, one of them has to move now and then.
+    // Instructions finished, doorbells rung and interrupts taken: while a command is unfinished, one of them has to move now and then. A
+    // host that sleeps for so and so many cycles with nothing unfinished only rests; one that sleeps until it is woken never wakes.
     const std::uint64_t progress = npu_->progress() + host_progress_;
-    if (progress != last_progress_ || npu_->commands_owed() == 0) {
+    if (progress != last_progress_ || (npu_->commands_owed() == 0 && !for_ever_)) {
         last_progress_ = progress;
         progress_cycle_ = cycles();
     } else if (cycles() - progress_cycle_ >= config_.watchdog_cycles) {
-        throw simulation_hang(fmt::format("no engine has finished an instruction since cycle {} (now {}):\n{}", progress_cycle_, cycles(),
-                                          npu_->describe()));
+        wait_graph graph = npu_->waits(host_state());
+        const std::string text = fmt::format("no engine has finished an instruction since cycle {} (now {}): {}", progress_cycle_, cycles(), explain(graph));
+        throw simulation_hang(text, std::move(graph));
     }
+}
+
+npu::host_state simulated_port::host_state() const {
+    const interrupt_message listens_to = message();
+    using act = npu::host_state::act;
+    return {waits_ && for_ever_ ? act::sleeps : act::polls, waits_since_, progress_cycle_, listens_to.address, listens_to.data, astray_, astray_address_};
 }
 
 /// Runs the kernel until `reached()`, or for `cycles`; false in the second case.
 template <typename Condition>
-bool simulated_port::advance(std::uint64_t cycles, Condition&& reached) {
+bool simulated_port::advance(std::uint64_t cycles, bool for_interrupt, Condition&& reached) {
     const clock_domain& clock = npu_->clock();
     const std::uint64_t end = clock.now() + cycles < cycles ? ~std::uint64_t{0} : clock.now() + cycles;
+    waits_ = for_interrupt;
+    waits_since_ = clock.now();
+    for_ever_ = for_interrupt && end > clock.last();
     let_memory_drift();
     while (!reached()) {
         if (clock.now() >= end)
@@ -140,7 +154,7 @@ std::uint32_t simulated_port::read_register(std::uint32_t offset) {
         done = true;
         sc_core::sc_pause();
     });
-    advance(~std::uint64_t{0}, [&] { return done; });
+    advance(~std::uint64_t{0}, false, [&] { return done; });
     return result;
 }
 
@@ -153,7 +167,7 @@ void simulated_port::write_register(std::uint32_t offset, std::uint32_t value) {
 }
 
 bool simulated_port::wait_interrupt(std::uint64_t cycles) {
-    const bool interrupted = advance(cycles, [this] { return pending_interrupts_ != 0; });
+    const bool interrupted = advance(cycles, true, [this] { return pending_interrupts_ != 0; });
     host_progress_ += pending_interrupts_;
     pending_interrupts_ = 0;
     npu_->stalls().until(this->cycles());

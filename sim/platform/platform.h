@@ -10,10 +10,15 @@
 
 namespace retrace {
 
-/// Nothing moves any more, or nothing has for too long: says who waits for what (exit 3).
+/// Nothing moves any more, or nothing has for too long (exit 3). The text says why, the most important line first, and who waits for what.
 class simulation_hang : public std::runtime_error {
 public:
-    using std::runtime_error::runtime_error;
+    simulation_hang(const std::string& text, wait_graph graph)
+        : std::runtime_error(text), graph_(std::make_shared<const wait_graph>(std::move(graph))) {}
+    const wait_graph& graph() const { return *graph_; }
+
+private:
+    std::shared_ptr<const wait_graph> graph_; // copying an exception must not throw
 };
 
 /// The simulation cannot go on, and it is nobody's fault in it.
@@ -56,10 +61,11 @@ public:
 
 private:
     template <typename Condition>
-    bool advance(std::uint64_t cycles, Condition&& reached);
+    bool advance(std::uint64_t cycles, bool for_interrupt, Condition&& reached);
     /// Runs the kernel up to `cycle`, or until something pauses it.
     void run_to(std::uint64_t cycle);
     void check_watchdog();
+    npu::host_state host_state() const;
     void let_memory_drift();
 
     npu_config config_;
@@ -67,6 +73,9 @@ private:
     unsigned number_;
     unsigned pending_interrupts_ = 0;
     std::uint64_t last_progress_ = 0, progress_cycle_ = 0, host_progress_ = 0;
+    bool waits_ = false, for_ever_ = false; ///< the host, for an interrupt; without a limit
+    std::uint64_t waits_since_ = 0;
+    std::uint64_t astray_ = 0, astray_address_ = 0; ///< messages that nobody listens to
     std::unique_ptr<npu> npu_;
     std::unique_ptr<weak_memory> weak_; ///< null: both sides see each other's writes at once
     sc_core::sc_event host_goes_on_;

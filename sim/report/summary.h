@@ -15,7 +15,16 @@ struct memory_summary {
     std::uint64_t capacity_bytes = 0, peak_bytes = 0, planned_peak_bytes = 0;
 };
 
+/// What the numbers were measured on; a report needs no other file to turn cycles into seconds.
+struct machine_summary {
+    std::string preset, array; ///< array: the implementation
+    unsigned rows = 0, columns = 0;
+    double clock_hz = 0;
+};
+
 struct run_summary {
+    std::string command, name; ///< "train" or "gemm"; the configuration's name, or the product
+    machine_summary machine;
     // result: what does not apply to a run is left out
     std::optional<double> test_accuracy, loss;
     std::optional<std::string> weights_sha256, checksum;
@@ -23,6 +32,7 @@ struct run_summary {
     // cycles
     std::uint64_t cycles = 0, array_cycles = 0;
     std::vector<std::pair<std::string, std::uint64_t>> stalls;
+    cycle_attribution attribution; ///< of the same cycles: per phase, per engine, over time
     // work
     std::uint64_t macs = 0;
     double utilisation = 0;
@@ -36,11 +46,11 @@ struct run_summary {
     double wall_seconds = 0, cpu_seconds = 0; ///< of the simulation, from the first doorbell to the last completion
 };
 
-/// Fills cycles, stalls, work and memory (without planned peaks) from the device.
+/// Fills machine, cycles, stalls, work and memory (without planned peaks) from the device.
 void read_device(run_summary& summary, const npu_config& config, npu& device);
 
 std::string to_json(const run_summary& summary);
-/// Tables for people: where the cycles went, and memory against capacity.
+/// Tables for people: where the cycles went, also per phase, and memory against capacity.
 std::string describe(const run_summary& summary);
 
 /// CPU and wall time since construction.

@@ -10,7 +10,7 @@ namespace retrace {
 
 arbiter::arbiter(const sc_core::sc_module_name& name, const clock_domain& clock, const stress_settings& stress, unsigned device,
                  trace::event_sink* sink)
-    : sc_module(name), clock_(clock), stress_(stress), device_(device), sink_(sink && sink->wants_timing() ? sink : nullptr) {
+    : sc_module(name), clock_(clock), stress_(stress), device_(device), sink_(sink) {
     SC_HAS_PROCESS(arbiter);
     SC_METHOD(arbitrate);
     sensitive << round_;
@@ -59,7 +59,7 @@ void arbiter::arbitrate() {
     for (arbitration_request* r : batch_) {
         r->resume = r->grant(cycle);
         r->who->wake.notify(clock_.until(r->resume));
-        if (sink_)
+        if (sink_ && sink_->wants_timing())
             log(*r, cycle);
     }
     if (!pending_.empty()) {

@@ -62,7 +62,7 @@ private:
     const clock_domain& clock_;
     const stress_settings stress_;
     const unsigned device_;
-    trace::event_sink* const sink_; ///< null: nobody wants to know
+    trace::event_sink* const sink_; ///< may be null; asked at every grant whether it wants it
     std::uint64_t next_round_ = 0;  ///< the earliest cycle that a pending request is due in
     std::vector<arbitration_request*> pending_, batch_;
     sc_core::sc_event round_;

@@ -31,6 +31,7 @@ void control_core::reset(bool run) {
     running_ = run;
     ++resets_;
     stopped_ = {};
+    awake_since_ = asleep_since_ = plane_.clock.now();
     if (run) {
         core_.reset(static_cast<std::uint32_t>(spec::tcm_base), plane_.clock.now());
         timer_.reset();
@@ -115,10 +116,12 @@ void control_core::sleep() {
     if (timer_.pending() && core_.cycle() > plane_.clock.now())
         return; // the timer struck during the last instruction
     const auto left = timer_.cycles_to_timer();
+    asleep_since_ = plane_.clock.now();
     if (left && core_.cycle() + *left <= plane_.clock.last())
         wait(plane_.clock.until(core_.cycle() + *left), interrupted_);
     else
         wait(interrupted_);
+    awake_since_ = plane_.clock.now();
 }
 
 void control_core::move(std::uint64_t host_address, std::uint32_t local_address, std::uint32_t bytes, bool to_host) {
@@ -156,9 +159,11 @@ void control_core::serve_mover() {
             wait(job_pushed_);
         const job j = jobs_.front();
         jobs_.pop_front();
+        moving_ = &j;
         cancelled_ = false;
         plane_.clock.wait_until(plane_.clock.now() + 1 + RETRACE_FAULT(late_mover));
         const bool ok = !cancelled_ && carry_out(j);
+        moving_ = nullptr;
         if (!cancelled_)
             block_.mover_finished(ok);
     }
@@ -172,6 +177,35 @@ std::string control_core::describe() const {
         return fmt::format("locked up: its trap handler at {:#010x} traps at its first instruction; mcause {:#x}, mepc {:#010x}",
                            core_.pc(), csr(0x342), csr(0x341));
     return fmt::format("{}, pc {:#010x}", stopped_ == riscv_core::stop::wait_for_interrupt ? "asleep (wfi)" : "running", core_.pc());
+}
+
+wait_graph::id control_core::add_waits(wait_graph& g, std::uint64_t quiet_since) const {
+    const wait_graph::id me = g.at(wait_kind::core, 0, "the control core");
+    wait_graph::node& node = g.nodes[me];
+    node.need = wait_need::never;
+    if (!running_) {
+        node.state = "is held in reset (control.run = 0)";
+    } else if (stopped_ == riscv_core::stop::halted) {
+        node.state = "is " + describe();
+    } else if (asleep()) {
+        node.state = fmt::format("is {} since cycle {}", describe(), asleep_since_);
+        if (timer_.cycles_to_timer()) {
+            node.need = wait_need::nothing;
+            node.state += ", until its timer strikes";
+        }
+    } else if (awake_since_ <= quiet_since) {
+        node.state = fmt::format("is {}: it has not slept since cycle {}, so it is in a loop", describe(), awake_since_);
+    } else {
+        node.need = wait_need::nothing;
+        node.state = "is " + describe();
+    }
+    if (moving_) {
+        const wait_graph::id mover = g.at(wait_kind::mover, 0, "the mover");
+        g.nodes[mover].need = wait_need::nothing;
+        g.nodes[mover].state = fmt::format("copies {} bytes {} {:#010x}", moving_->bytes, moving_->to_host ? "to the host from" : "from the host to",
+                                           moving_->local_address);
+    }
+    return me;
 }
 
 } // namespace retrace

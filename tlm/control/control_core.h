@@ -10,6 +10,7 @@
 #include <tlm_utils/simple_initiator_socket.h>
 
 #include "tlm/backplane.h"
+#include "tlm/core/accounting/wait_graph.h"
 #include "tlm/core/riscv/clint.h"
 #include "tlm/core/riscv/riscv_core.h"
 #include "tlm/protocol.h"
@@ -34,6 +35,10 @@ public:
     void move(std::uint64_t host_address, std::uint32_t local_address, std::uint32_t bytes, bool to_host);
     riscv_core& core() { return core_; }
     std::string describe() const;
+    /// Its node of the graph: works, sleeps or has stopped. A core that has not slept since before `quiet_since` is in a loop: whatever it
+    /// is waited for, it does not come. The mover has a node only while it copies.
+    wait_graph::id add_waits(wait_graph& g, std::uint64_t quiet_since) const;
+    bool asleep() const { return running_ && stopped_ == riscv_core::stop::wait_for_interrupt; }
 
 private:
     struct job {
@@ -58,7 +63,9 @@ private:
     bool running_ = false;
     std::uint64_t resets_ = 0;
     riscv_core::stop stopped_{}; ///< why the core last stopped
+    std::uint64_t awake_since_ = 0, asleep_since_ = 0;
     std::deque<job> jobs_;
+    const job* moving_ = nullptr; ///< what the mover copies now
     bool cancelled_ = false;
     requester mover_;
     memory_access access_;

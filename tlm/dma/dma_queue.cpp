@@ -190,4 +190,31 @@ void dma_queue::log_copy(const place& p) {
         {i.destination_stride1, i.destination_stride2, i.destination_stride3}, p.tensor);
 }
 
+void dma_queue::add_own_waits(wait_graph& g, wait_graph::id me, const fetched_instruction* cutting) {
+    unsigned reads = 0, writes = 0;
+    for (const auto& p : ring_) {
+        reads += p->now == place::state::to_read;
+        writes += p->now == place::state::to_write;
+    }
+    if (reads + writes == 0)
+        return;
+    // Memories and the link always answer: chunks go on by themselves.
+    const wait_graph::id places = g.at(wait_kind::port, 16 + number(), label() + "'s chunks");
+    g.nodes[places].need = wait_need::nothing;
+    g.nodes[places].state = fmt::format("move: {} are read, {} written or about to be", reads, writes);
+    if (cutting && ring_[next_claim_]->now != place::state::free)
+        g.wait(me, places, fmt::format("waits for one of its {} places with {}", ring_.size(), instruction_text(cutting->pc, cutting->header().opcode)),
+               cutting->begin);
+    else if (!cutting && current() && coming().empty())
+        g.wait(me, places, fmt::format("waits at the end of command {}'s program for its chunks", current()->sequence));
+}
+
+std::vector<dma_queue::held_instruction> dma_queue::held(const wait_graph& g) const {
+    std::vector<held_instruction> list;
+    for (const auto& p : ring_)
+        if (p->now != place::state::free && p->last && !p->run->cancelled)
+            list.push_back({&p->fetched, g.find(wait_kind::port, 16 + number())});
+    return list;
+}
+
 } // namespace retrace

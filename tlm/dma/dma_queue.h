@@ -42,6 +42,8 @@ private:
 
     void execute(const fetched_instruction& i) override;
     void on_cancel() override;
+    void add_own_waits(wait_graph& g, wait_graph::id me, const fetched_instruction* cutting) override;
+    std::vector<held_instruction> held(const wait_graph& g) const override;
     void read_chunks(std::size_t index);
     void read_chunk(place& p);
     void write_chunks();

@@ -1,7 +1,6 @@
 #include "tlm/engine/engine.h"
 
-#include <fmt/format.h>
-
+#include "tlm/core/accounting/engine_label.h"
 #include "tlm/core/seeded_fault.h"
 
 namespace retrace {
@@ -40,7 +39,7 @@ void check_header(unsigned engine, const spec::instruction_header& h) {
 
 engine::engine(const sc_core::sc_module_name& name, unsigned number, backplane& plane, finished_callback finished)
     : sc_module(name), plane_(plane), requester_(number), number_(number), finished_(std::move(finished)),
-      fetch_requester_(fetch_requesters + number) {
+      fetch_requester_(fetch_requesters + number), label_(engine_label(number)) {
     SC_HAS_PROCESS(engine);
     SC_THREAD(run_programs);
     SC_THREAD(fetch_programs);
@@ -54,6 +53,7 @@ void engine::start(unsigned context, std::uint32_t program, std::uint32_t count)
     run_->sequence = plane_.contexts[context].command().sequence;
     run_->step = plane_.contexts[context].command().step;
     pc_ = 0;
+    now_does(activity::starts);
     log_program(trace::program_event::moment::begun, engine_fault::none);
     plane_.stalls.run(plane_.clock.now(), number_, context, signalled_semaphores(program, count));
     started_.notify(sc_core::SC_ZERO_TIME);
@@ -104,15 +104,9 @@ void engine::end(engine_fault fault, std::uint32_t pc, std::uint32_t detail) {
 std::uint32_t engine::signalled_semaphores(std::uint32_t program, std::uint32_t count) {
     // Only for the attribution of waits; costs no simulated time and changes nothing.
     spec::instruction_header h;
-    tlm::tlm_generic_payload payload;
-    payload.set_command(tlm::TLM_READ_COMMAND);
-    payload.set_data_ptr(reinterpret_cast<unsigned char*>(&h));
-    payload.set_data_length(sizeof h);
-    payload.set_streaming_width(sizeof h);
     std::uint32_t mask = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
-        payload.set_address(program + std::uint64_t{i} * spec::instruction_bytes);
-        if (fetch->transport_dbg(payload) != sizeof h)
+        if (!peek(program + std::uint64_t{i} * spec::instruction_bytes, h))
             break;
         if (h.signal0_count && h.signal0 < spec::semaphores)
             mask |= 1u << h.signal0;
@@ -166,6 +160,7 @@ fetched_instruction engine::next_instruction(std::uint32_t pc) {
     const auto available = [&] { return fetching_ == run && !fetched_.empty(); };
     if (!available()) {
         plane_.stalls.busy(plane_.clock.now(), number_, stall::dram);
+        now_does(activity::fetches);
         fetch_more_.notify(sc_core::SC_ZERO_TIME);
         while (!available()) {
             // The fetch may have failed long ago, while earlier instructions were still at work.
@@ -192,7 +187,8 @@ void engine::wait_for_semaphore(unsigned semaphore, unsigned count) {
         return;
     plane_.stalls.waiting(plane_.clock.now(), number_, semaphore);
     waits_for_ = static_cast<int>(semaphore);
-    waits_since_ = plane_.clock.now();
+    wanted_ = count;
+    now_does(activity::waits);
     do {
         wait(plane_.semaphore_changed[run->context][semaphore]);
         if (run->cancelled)
@@ -256,12 +252,13 @@ void engine::end_flight(const run_handle& run) {
 
 void engine::run_program() {
     const run_handle run = run_;
-    fetched_instruction i;
+    fetched_instruction& i = at_;
     try {
         pass_until(run, plane_.clock.now() + 1); // the control core starts engines at the end of a cycle
         for (pc_ = 0; pc_ < run->count; ++pc_) {
             i.pc = pc_; // also if it cannot be fetched
             i = next_instruction(pc_);
+            now_does(activity::issues);
             pass_until(run, plane_.clock.now() + plane_.config.sequencer.issue_cycles - RETRACE_FAULT(early_issue));
             const spec::instruction_header h = i.header();
             check_header(number_, h);
@@ -269,12 +266,14 @@ void engine::run_program() {
             if (!RETRACE_FAULT(missing_semaphore_wait))
                 wait_for_semaphore(h.wait1, h.wait1_count);
             i.begin = plane_.clock.now();
+            now_does(activity::executes);
             if (h.opcode == static_cast<std::uint8_t>(spec::opcode::nop) && number_ < spec::engine_dma)
                 finish(run, i);
             else
                 execute(i);
             check(run);
         }
+        now_does(activity::lands);
         while (run->in_flight != 0) {
             wait(landed_);
             check(run);
@@ -319,16 +318,6 @@ void engine::log(const run_handle& run, const fetched_instruction& i, bool write
 void engine::log(const run_handle& run, const fetched_instruction& i, bool write, const resolved_operand& o) {
     log(run, i, write, o.memory, o.address, {static_cast<std::uint32_t>(o.row_bytes), static_cast<std::uint32_t>(o.rows), 1, 1},
         {static_cast<std::uint32_t>(o.pitch), 0, 0}, o.tensor);
-}
-
-std::string engine::describe() const {
-    if (!run_)
-        return "idle";
-    const std::string where = fmt::format("command {}, instruction {} of {}", run_->sequence, pc_, run_->count);
-    if (waits_for_ >= 0)
-        return fmt::format("{}: waits since cycle {} for semaphore {} (value {})", where, waits_since_, waits_for_,
-                           plane_.contexts[run_->context].semaphore(static_cast<unsigned>(waits_for_)));
-    return where + (run_->in_flight ? fmt::format(": {} operations in flight", run_->in_flight) : ": executing");
 }
 
 } // namespace retrace

@@ -13,6 +13,7 @@
 #include <tlm_utils/simple_initiator_socket.h>
 
 #include "tlm/backplane.h"
+#include "tlm/core/accounting/wait_graph.h"
 #include "tlm/protocol.h"
 
 namespace retrace {
@@ -50,8 +51,14 @@ public:
 
     unsigned number() const { return number_; }
     bool running() const { return run_ != nullptr; }
-    /// For the watchdog: what it does, in words.
-    std::string describe() const;
+    /// Of the program that runs.
+    unsigned context() const { return run_->context; }
+    /// For the watchdog: what it does and waits for, from its node of the graph on. Then, once every engine has said so, which of the
+    /// semaphores that somebody waits for its program and what it has in flight can still signal.
+    void add_waits(wait_graph& g);
+    /// The same of this engine alone, in words.
+    std::string describe();
+    void add_supplies(wait_graph& g);
     std::uint64_t instructions() const { return instructions_; }
 
 protected:
@@ -84,6 +91,24 @@ protected:
             throw cancelled_program{};
     }
     const run_handle& current() const { return run_; }
+    /// Instructions that were handed over and have not finished, with the node that works on them.
+    struct held_instruction {
+        const fetched_instruction* i;
+        wait_graph::id node;
+    };
+    virtual std::vector<held_instruction> held(const wait_graph&) const { return {}; }
+    /// The nodes of the engine's own ports and places, what they wait for, and what `me` waits for of them: with the instruction that is
+    /// being handed over, or with none, at the end of the program.
+    virtual void add_own_waits(wait_graph&, wait_graph::id, const fetched_instruction*) {}
+    /// Instructions of the program that have not been handed over.
+    struct coming_instruction {
+        std::uint32_t pc;
+        spec::instruction_header header;
+    };
+    std::vector<coming_instruction> coming();
+    const std::string& label() const { return label_; }
+    /// "instruction 3 (matmul)"
+    static std::string instruction_text(std::uint32_t pc, unsigned opcode);
     context_state& context_of(const run_handle& run) { return plane_.contexts[run->context]; }
     access_origin origin(const run_handle& run, std::uint32_t pc) const { return {plane_.clock.now(), number_, run->sequence, pc}; }
     bool wants_timing() const { return plane_.sink && plane_.sink->wants_timing(); }
@@ -105,6 +130,8 @@ private:
     void log_program(trace::program_event::moment what, spec::engine_fault fault);
     void end(spec::engine_fault fault, std::uint32_t pc, std::uint32_t detail);
     std::uint32_t signalled_semaphores(std::uint32_t program, std::uint32_t count);
+    /// Reads an instruction's header behind the simulation's back; false if it lies outside the memory.
+    bool peek(std::uint64_t address, spec::instruction_header& h);
 
     unsigned number_;
     finished_callback finished_;
@@ -114,8 +141,17 @@ private:
     std::uint32_t next_fetch_ = 0;
     bool fetch_failed_ = false;
     std::uint32_t pc_ = 0;
-    int waits_for_ = -1; ///< semaphore, or -1
-    std::uint64_t waits_since_ = 0, instructions_ = 0;
+    const std::string label_;
+    enum class activity : std::uint8_t { starts, fetches, issues, waits, executes, lands } doing_ = activity::starts;
+    std::uint64_t since_ = 0; ///< cycle from which it does so
+    void now_does(activity what) {
+        doing_ = what;
+        since_ = plane_.clock.now();
+    }
+    int waits_for_ = -1;     ///< semaphore, or -1
+    unsigned wanted_ = 0;    ///< of it
+    fetched_instruction at_; ///< the instruction that it issues, waits with or executes
+    std::uint64_t instructions_ = 0;
     sc_core::sc_event started_, cancelled_, fetch_more_, fetched_more_, landed_;
 };
 

@@ -156,11 +156,15 @@ void pe_array::load_weights() {
         const operation op = std::move(loads_.front());
         loads_.pop_front();
         ++loading_;
+        in_weight_port_ = &op;
+        port_since_[0] = plane_.clock.now();
         popped_.notify(sc_core::SC_ZERO_TIME);
         // The shadow registers must have been taken over; with one weight register the array must be empty.
         const bool serial = plane_.config.array.weight_registers == 1;
+        weight_port_waits_ = true;
         while (!op.run->cancelled && (loads_begun_ != swaps_ || (serial && streams_done_ < op.after)))
             wait(load_may_go_);
+        weight_port_waits_ = false;
         if (!op.run->cancelled) {
             std::uint64_t earliest = plane_.clock.now();
             if (swaps_ != 0)
@@ -184,6 +188,7 @@ void pe_array::load_weights() {
             }
         }
         --loading_;
+        in_weight_port_ = nullptr;
         drained_.notify(sc_core::SC_ZERO_TIME);
         end_flight(op.run);
     }
@@ -196,10 +201,14 @@ void pe_array::stream_rows() {
         const operation op = std::move(streams_.front());
         streams_.pop_front();
         ++streaming_;
+        in_operand_port_ = &op;
+        port_since_[1] = plane_.clock.now();
         popped_.notify(sc_core::SC_ZERO_TIME);
         const bool swap = op.i.flags & spec::matmul_swap;
+        operand_port_waits_ = true;
         while (!op.run->cancelled && swap && loads_complete_ == swaps_)
             wait(stream_may_go_);
+        operand_port_waits_ = false;
         const std::uint64_t cycles = timing_.next_stream(0, op.format, op.i.rows);
         bool streamed = false;
         if (!op.run->cancelled) {
@@ -229,11 +238,13 @@ void pe_array::stream_rows() {
                 array_free_ = f.end;
                 plane_.stalls.rows(start, next_stream_, pauses_.after(start, timing_.stamp(0, op.format, 0, 0)), f.end);
                 flights_.push_back(std::move(f));
+                in_operand_port_ = nullptr; // from here on it is a flight
                 flight_pushed_.notify(sc_core::SC_ZERO_TIME);
                 plane_.clock.wait_until(next_stream_);
             }
         }
         if (!streamed) {
+            in_operand_port_ = nullptr;
             --streaming_;
             ++streams_done_;
             drained_.notify(sc_core::SC_ZERO_TIME);
@@ -248,6 +259,7 @@ void pe_array::land_sums() {
             wait(flight_pushed_);
         const flight f = std::move(flights_.front());
         flights_.pop_front();
+        landing_ = &f;
         plane_.clock.wait_until(f.end);
         // After a fault the array is in no defined state: recover() replaces it.
         if (!f.run->cancelled) {
@@ -256,6 +268,7 @@ void pe_array::land_sums() {
                 throw std::logic_error("pe_array: the array did not deliver its sums in cycle " + std::to_string(f.end - 1));
             land(f);
         }
+        landing_ = nullptr;
         --streaming_;
         ++streams_done_;
         drained_.notify(sc_core::SC_ZERO_TIME);

@@ -39,6 +39,8 @@ private:
 
     void execute(const fetched_instruction& i) override;
     void on_cancel() override;
+    void add_own_waits(wait_graph& g, wait_graph::id me, const fetched_instruction* handing_over) override;
+    std::vector<held_instruction> held(const wait_graph& g) const override;
     /// After a program that ended in the middle of something (abort, fault, weights never used) the array starts afresh.
     void recover(const run_handle& run);
     void load_weights();
@@ -74,6 +76,11 @@ private:
     std::uint64_t loads_issued_ = 0, swaps_issued_ = 0;    ///< of this program
     std::uint64_t streams_issued_ = 0, streams_done_ = 0;
     std::uint64_t last_swap_ = 0, next_stream_ = 0, array_free_ = 0;
+    // What the ports' threads work on, for whoever asks why they do not go on.
+    const operation *in_weight_port_ = nullptr, *in_operand_port_ = nullptr;
+    const flight* landing_ = nullptr;
+    bool weight_port_waits_ = false, operand_port_waits_ = false;
+    std::array<std::uint64_t, 2> port_since_{}; ///< cycle from which the ports do
     column_sums sums_;
     std::uint64_t macs_ = 0;
 };

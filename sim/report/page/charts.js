@@ -1,0 +1,27 @@
+// The part of Apache ECharts that the page uses; esbuild leaves the rest out.
+import * as core from "echarts/core";
+import { BarChart, CustomChart, LineChart } from "echarts/charts";
+import {
+    DataZoomComponent,
+    GridComponent,
+    LegendComponent,
+    MarkAreaComponent,
+    MarkLineComponent,
+    TooltipComponent,
+} from "echarts/components";
+import { SVGRenderer } from "echarts/renderers";
+
+core.use([
+    BarChart,
+    CustomChart,
+    LineChart,
+    DataZoomComponent,
+    GridComponent,
+    LegendComponent,
+    MarkAreaComponent,
+    MarkLineComponent,
+    TooltipComponent,
+    SVGRenderer,
+]);
+
+globalThis.echarts = core;
