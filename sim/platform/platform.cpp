@@ -94,7 +94,9 @@ void simulated_port::check_watchdog() {
         progress_cycle_ = cycles();
     } else if (cycles() - progress_cycle_ >= config_.watchdog_cycles) {
         wait_graph graph = npu_->waits(host_state());
-        const std::string text = fmt::format("no engine has finished an instruction since cycle {} (now {}): {}", progress_cycle_, cycles(), explain(graph));
+        std::string text = fmt::format("no engine has finished an instruction since cycle {} (now {}): {}", progress_cycle_, cycles(), explain(graph));
+        if (analyse(graph).causes.empty())
+            text += fmt::format("a larger npu.watchdog_cycles (now {}) would let it go on\n", config_.watchdog_cycles);
         throw simulation_hang(text, std::move(graph));
     }
 }

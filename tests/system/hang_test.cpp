@@ -204,6 +204,7 @@ TEST(hang, the_program_ends_with_exit_3_and_says_what_still_works) {
     EXPECT_EQ(r.exit, 3) << r.err;
     EXPECT_NE(r.err.find("hang: no engine has finished an instruction since cycle "), std::string::npos) << r.err;
     EXPECT_NE(r.err.find("nothing is stuck, it is slow; still at work: "), std::string::npos) << r.err;
+    EXPECT_NE(r.err.find("a larger npu.watchdog_cycles (now 1000) would let it go on"), std::string::npos) << r.err;
     const nlohmann::json run = nlohmann::json::parse(text_of(folder.file("run/summary.json"))).at("run");
     EXPECT_EQ(run.at("status"), "hang");
     EXPECT_NE(run.at("reason").get<std::string>().find("who waits for what:"), std::string::npos);
