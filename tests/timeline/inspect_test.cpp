@@ -1,4 +1,5 @@
 // Questions to small logs whose answers are known.
+#include <cstring>
 #include <functional>
 
 #include <gtest/gtest.h>
@@ -108,6 +109,48 @@ TEST_F(inspect_writes, a_question_that_is_none_says_what_is_wrong) {
     EXPECT_TRUE(holds(why("1@-5"), "cycle"));
     EXPECT_TRUE(holds(why("1@99999999999999999999"), "cycle"));
     EXPECT_TRUE(holds(why("1@5", "sbuf"), "state_buffer"));
+}
+
+TEST(inspect, a_copy_that_ends_later_may_have_written_a_byte_earlier) {
+    hand_made_log made;
+    made.begin(1, 1, 100);
+    spec::copy_instruction copy;
+    copy.opcode = static_cast<std::uint8_t>(spec::opcode::copy);
+    copy.element_bytes = 1;
+    copy.size0 = 256;
+    copy.size1 = copy.size2 = copy.size3 = 1;
+    std::vector<std::byte> code(sizeof copy);
+    std::memcpy(code.data(), &copy, sizeof copy);
+    made.program_bytes(1, 1, 3, 101, code);
+    for (const std::uint64_t end : {130, 160, 180, 200}) { // four chunks of 64 bytes
+        trace::grant_event g;
+        g.requested = g.granted = end - 10;
+        g.resumed = end;
+        g.requester = 43;
+        g.what = trace::resource::lines;
+        g.write = true;
+        g.bytes = 64;
+        g.sequence = 1;
+        made.log().timing(g);
+    }
+    trace::access_event vector = write_of(1, 1, 140, 150, 0x1000, 256, 1, 0), copied = write_of(1, 1, 110, 200, 0x1000, 256, 1, 0);
+    copied.engine = 3;
+    copied.pc = 0;
+    copied.opcode = spec::opcode::copy;
+    made.access(vector);
+    made.access(copied);
+    made.end(1, 300);
+    log_reader log(made.close());
+    const auto cycle_of = [&](std::uint64_t address, std::uint64_t cycle) {
+        const auto w = find_last_write(log, spec::memory_kind::state_buffer, address, cycle);
+        return w ? w->cycle : 0;
+    };
+    EXPECT_EQ(cycle_of(0x1000, 1000), 150u); // its chunk came in 130, the vector engine after it
+    EXPECT_EQ(cycle_of(0x1000, 150), 130u);
+    EXPECT_EQ(cycle_of(0x1040, 1000), 160u);
+    EXPECT_EQ(cycle_of(0x10ff, 1000), 200u);
+    EXPECT_EQ(cycle_of(0x10ff, 200), 150u); // the copy is under way
+    EXPECT_EQ(cycle_of(0x10ff, 150), 0u);
 }
 
 TEST(inspect, without_tile_level_says_how_to_get_it) {

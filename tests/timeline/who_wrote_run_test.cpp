@@ -132,6 +132,12 @@ TEST(who_wrote_run, is_the_writer_that_a_replay_finds) {
     compare(r, 1024, 400);
 }
 
+TEST(who_wrote_run, also_where_a_transpose_takes_several_tiles_in_both_directions) {
+    real_run r;
+    ASSERT_EQ(r.train({"--set", "npu.dma.chunk=512", "--set", "network.layers.0.dense=100"}).exit, 0);
+    compare(r, 512, 500);
+}
+
 TEST(who_wrote_run, also_with_small_chunks_and_stress) {
     real_run r;
     ASSERT_EQ(r.train({"--set", "npu.dma.chunk=64", "--set", "npu.stress.requests=40", "--set", "npu.stress.messages=100"}).exit,
