@@ -137,6 +137,46 @@ def point_at_charts(tab, count):
     return silent
 
 
+# Faults put into a good page: {name: (script in front of the page's own, what must be found)}.
+FAULTS = {
+    "a console error": ("console.error('a complaint')", "a complaint"),
+    "an uncaught exception": ("setTimeout(() => { throw new Error('lost'); })", "lost"),
+    "a request": ("fetch('http://127.0.0.1:9/').catch(() => {})", "127.0.0.1"),
+    "empty charts": ("""const { init } = echarts;
+        globalThis.echarts = { ...echarts, init: (...given) => {
+            const chart = init(...given), set = chart.setOption.bind(chart);
+            chart.setOption = (option, how) => set({ ...option, series: option.series.map((s) => ({ ...s, data: [] })) }, how);
+            return chart;
+        } };""", "no series with data"),
+    "charts without paint": ("""const { init } = echarts;
+        globalThis.echarts = { ...echarts, init: (...given) => {
+            const chart = init(...given), set = chart.setOption.bind(chart);
+            chart.setOption = (option, how) => set({ ...option, series: option.series.map((s) => ({ ...s, data: s.data.map(() => [-9e9, -9e9]) })) }, how);
+            return chart;
+        } };""", "nothing of its data is painted"),
+    "a wide page": ("addEventListener('load', () => { const e = document.createElement('div'); e.style.width = '700px'; e.textContent = 'x'; document.body.append(e); })", "wide, the window 390"),
+    "text out of its frame": ("addEventListener('load', () => { const e = document.createElement('p'); e.style.marginLeft = '-90px'; e.textContent = 'lost words'; "
+                              "document.querySelector('.panel').append(e); })", "leaves the window"),
+    "colours that do not follow": ("addEventListener('load', () => { document.body.style.background = '#fff'; })", "the page's ground"),
+}
+
+
+def checker_finds_faults(browser, page, work):
+    """Sentences about faults that were put into a page and not found."""
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    own = text.rindex("<script>")
+    missed = []
+    for name, (script, expected) in FAULTS.items():
+        faulty = os.path.join(work, "faulty.html")
+        with open(faulty, "w", encoding="utf-8") as file:
+            file.write(text[:own] + "<script>" + script + "</script>" + text[own:])
+        found = check(browser, "faulty", faulty, [], [], ("dark", 390, 844), None)
+        if not any(expected in f for f in found):
+            missed.append("the checker did not find %s: it said %s" % (name, found[:3]))
+    return missed
+
+
 class Failure(Exception):
     pass
 
@@ -292,6 +332,7 @@ def main():
                 wrong.append("%s: no policy against requests" % name)
             for view in VIEWS:
                 wrong += check(browser, name, page, charts, texts, view, pictures)
+        wrong += checker_finds_faults(browser, pages["account"][0], work)
         tab = chromium.Page(browser, 390, 844, "light")
         tab.open("file://" + urllib.parse.quote(plain))
         rows, words, fits = tab.evaluate("[document.querySelectorAll('figure tbody tr').length, document.body.innerText,"

@@ -174,14 +174,14 @@ function validSeries(object) {
         : [];
 }
 
-const stretches = 340; // drawn at most: more are narrower than a line
+const drawnStretches = 340; // drawn at most: more are narrower than a line
 
 /** cycles.over_time, with as many of its intervals put together as it takes. */
 function overTime(run) {
     const over = at(run, "summary", "cycles", "over_time");
     const all = [...validSeries(over?.engines), ...validSeries(over?.stalls)];
     if (all.length === 0) return over;
-    const factor = Math.ceil(Math.max(...all.map(([, values]) => values.length)) / stretches);
+    const factor = Math.ceil(Math.max(...all.map(([, values]) => values.length)) / drawnStretches);
     const coarser = (object) =>
         Object.fromEntries(
             validSeries(object).map(([key, values]) => [
