@@ -183,12 +183,14 @@ std::string compose_page(const std::string& title, const json& data) {
 }
 
 fs::path write_report(const fs::path& run, fs::path file) {
-    const json data{{"kind", "run"}, {"runs", json::array({report_data(run)})}};
-    const json& its = data["runs"][0];
+    json data{{"kind", "run"}, {"runs", json::array({report_data(run)})}};
+    json& its = data["runs"][0];
     std::string name = its["folder"].get<std::string>();
     if (its["summary"].is_object() && its["summary"]["run"].contains("name") &&
-        its["summary"]["run"]["name"].is_string())
+        its["summary"]["run"]["name"].is_string()) {
         name = its["summary"]["run"]["name"].get<std::string>();
+        its.erase("folder"); // where a run lies is no part of it
+    }
     if (file.empty())
         file = run / "report.html";
     write_page(file, compose_page(name + " - Retrace", data));
