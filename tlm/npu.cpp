@@ -8,11 +8,11 @@ namespace retrace {
 
 using spec::memory_kind;
 
-npu::npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned device, trace::event_sink* sink,
+npu::npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned device, trace::event_sink* sink, trace::probe_registry& probes,
          pe_array::array_factory make_array, message_handler message)
     : sc_module(name), config_(config), device_(device), sink_(sink), clock_(config.clock_hz), arbiter_("arbiter", clock_, config.stress, device, sink),
-      stalls_(engine_count(config)),
-      plane_{config_, device, clock_, arbiter_, contexts_, semaphore_changed_, stalls_, sink},
+      stalls_(engine_count(config)), probes_(probes, fmt::format("npu{}", device)),
+      plane_{config_, device, clock_, arbiter_, contexts_, semaphore_changed_, stalls_, sink, probes_},
       dram_memory_("device_dram", memory_kind::device_dram, config.device_dram.capacity_bytes, 1, device, sink),
       buffer_memory_("state_buffer", memory_kind::state_buffer, config.state_buffer.capacity_bytes, 1, device, sink),
       psum_memory_("psum", memory_kind::psum, std::uint64_t{config.psum.banks} * config.psum.rows * config.array.columns * 4, 4, device, sink),
@@ -31,12 +31,15 @@ npu::npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned
                  block_.mover_finished(ok);
              }}),
       finished_([this](unsigned e, spec::engine_fault fault, std::uint32_t pc, std::uint32_t detail) {
+          if (fault != spec::engine_fault::none && fault != spec::engine_fault::aborted && !first_fault_)
+              first_fault_ = engine_stop{e, clock_.now()};
           block_.engine_finished(e, fault, pc, detail);
       }),
       on_chip_{buffer_, psum_memory_, psum_ports_, std::uint64_t{config.psum.rows} * config.array.columns * 4},
       pe_("array", plane_, on_chip_, std::move(make_array), finished_),
       activation_("activation", spec::engine_activation, plane_, config.activation, on_chip_, finished_),
       vector_("vector", spec::engine_vector, plane_, config.vector, on_chip_, finished_), sockets_(config.check_protocol) {
+    psum_ports_.show(probes, probes_.device + ".psum");
     std::uint64_t base = 0;
     for (const dram_region& region : config.device_dram.regions) {
         dram_memory_.add_region(std::string(name_of(region.kind)), base, region.bytes);
@@ -98,6 +101,7 @@ void npu::context_begin(unsigned context, const spec::command& command) {
     contexts_[context].begin(command);
     book_.begun(clock_.now(), context, command);
     stalls_.context(clock_.now(), context, true, static_cast<spec::phase>(command.phase));
+    probes_.begin(clock_.now(), context, command);
     log_command(trace::command_event::moment::begun, context, command, spec::command_status::ok);
     const access_origin origin = origin_of(command);
     const std::uint64_t bank = on_chip_.psum_bank_bytes;
@@ -127,6 +131,7 @@ void npu::context_end(unsigned context, spec::command_status status) {
     contexts_[context].end();
     book_.ended(clock_.now(), context);
     stalls_.context(clock_.now(), context, false);
+    probes_.end(clock_.now(), context);
     log_command(trace::command_event::moment::ended, context, command, status);
 }
 

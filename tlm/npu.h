@@ -10,6 +10,7 @@
 //                   DRAM   state buffer   PSUM ---+   +--- state buffer
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <systemc>
@@ -32,13 +33,15 @@ class npu : public sc_core::sc_module, private control_environment {
 public:
     using message_handler = std::function<void(std::uint64_t address, std::uint32_t data)>;
 
-    npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned device, trace::event_sink* sink,
+    /// `probes` hears of its signals; outlives it.
+    npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned device, trace::event_sink* sink, trace::probe_registry& probes,
         pe_array::array_factory make_array, message_handler message);
 
     host_link& link() { return link_; }
     const clock_domain& clock() const { return clock_; }
     stall_account& stalls() { return stalls_; }
     const pe_array& pe() const { return pe_; }
+    unsigned rows() const { return config_.array.rows; }
     const tagged_memory& dram() const { return dram_memory_; }
     const tagged_memory& buffer() const { return buffer_memory_; }
     const tagged_memory& psum() const { return psum_memory_; }
@@ -48,6 +51,12 @@ public:
     std::uint64_t commands_running() const;
     /// Commands submitted whose completions are not in host memory: while there are any, something has to move.
     std::uint64_t commands_owed() const { return block_.commands_owed(); }
+    /// The first fault of an engine since the device was made; aborts are none.
+    struct engine_stop {
+        unsigned engine = 0;
+        std::uint64_t cycle = 0;
+    };
+    const std::optional<engine_stop>& first_fault() const { return first_fault_; }
     /// Instructions finished by all engines: what the watchdog looks at.
     std::uint64_t progress() const;
     /// What the host does, as far as it matters to whoever asks why nothing moves.
@@ -101,6 +110,7 @@ private:
     std::array<context_state, spec::contexts> contexts_;
     std::array<std::array<sc_core::sc_event, spec::semaphores>, spec::contexts> semaphore_changed_;
     stall_account stalls_;
+    device_probes probes_;
     backplane plane_;
 
     tagged_memory dram_memory_, buffer_memory_, psum_memory_;
@@ -119,6 +129,7 @@ private:
     control_core core_;
 
     engine::finished_callback finished_;
+    std::optional<engine_stop> first_fault_;
     on_chip_memories on_chip_;
     pe_array pe_;
     elementwise_engine activation_, vector_;

@@ -77,6 +77,13 @@ public:
             listener_->change(id, cycle, std::move(text));
     }
 
+    /// Names of tensors in texts, from whoever knows them; without it they are numbers.
+    void name_tensors(std::function<std::string(std::uint32_t tag)> name) { tensor_name_ = std::move(name); }
+    std::string tensor_name(std::uint32_t tag) const {
+        std::string name = tensor_name_ ? tensor_name_(tag) : std::string();
+        return name.empty() ? std::to_string(tag) : name;
+    }
+
     /// A block that tells its changes late: called with a cycle, it tells all before it.
     void add_late_source(std::function<void(cycle_t)> source) { late_sources_.push_back(std::move(source)); }
     void catch_up(cycle_t cycle) const {
@@ -88,6 +95,7 @@ private:
     std::vector<probe> probes_;
     std::vector<std::uint8_t> wanted_; // a byte each: asked for at every change
     std::vector<std::function<void(cycle_t)>> late_sources_;
+    std::function<std::string(std::uint32_t)> tensor_name_;
     probe_listener* listener_ = nullptr;
     unsigned epoch_ = 0;
 };

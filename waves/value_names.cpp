@@ -1,5 +1,9 @@
 #include "waves/value_names.h"
 
+#include <cmath>
+
+#include <fmt/format.h>
+
 #include "hw/spec/spec.h"
 
 namespace retrace {
@@ -18,15 +22,35 @@ names codes(unsigned count) {
     return all;
 }
 
-constexpr std::string_view filters[] = {"sequencer", "opcode", "fault", "phase", "requester", "core"};
+/// The 256 values of an 8-bit float (OCP OFP8). A NaN that the machine does not make shows its code.
+names fp8(unsigned mantissa_bits, int bias, bool has_infinity, unsigned canonical_nan) {
+    names all;
+    for (unsigned code = 0; code < 256; ++code) {
+        const unsigned magnitude = code & 0x7f, mantissa = magnitude & ((1u << mantissa_bits) - 1);
+        const unsigned exponent = magnitude >> mantissa_bits, highest = 0x7fu >> mantissa_bits;
+        const bool special = has_infinity ? exponent == highest : magnitude == 0x7f;
+        std::string name;
+        if (special && mantissa != 0) {
+            name = code == canonical_nan ? "NaN" : fmt::format("NaN {:02x}", code);
+        } else {
+            const int shift = static_cast<int>(exponent == 0 ? 1 : exponent) - bias - static_cast<int>(mantissa_bits);
+            const double value = special ? INFINITY : std::ldexp(exponent == 0 ? mantissa : mantissa + (1u << mantissa_bits), shift);
+            name = fmt::format("{:.9g}", code & 0x80 ? -value : value);
+        }
+        all.emplace_back(code, name);
+    }
+    return all;
+}
+
+constexpr std::string_view filters[] = {"sequencer", "opcode", "fault", "phase", "requester", "core", "fp8_e4m3", "fp8_e5m2"};
 
 } // namespace
 
 std::span<const std::string_view> named_filters() { return filters; }
 
 names value_names(std::string_view filter) {
-    if (filter == "sequencer")
-        return {{0, "idle"}, {1, "fetches"}, {2, "issues"}, {3, "waits"}, {4, "executes"}};
+    if (filter == "sequencer") // and "core": trace/probe_values.h
+        return {{0, "idle"}, {1, "starts"}, {2, "fetches"}, {3, "issues"}, {4, "waits"}, {5, "executes"}, {6, "lands"}};
     if (filter == "core")
         return {{0, "reset"}, {1, "runs"}, {2, "sleeps"}, {3, "halted"}};
     if (filter == "opcode") {
@@ -54,6 +78,10 @@ names value_names(std::string_view filter) {
             all.emplace_back(number, name);
         return all;
     }
+    if (filter == "fp8_e4m3")
+        return fp8(3, 7, false, 0x7f);
+    if (filter == "fp8_e5m2")
+        return fp8(2, 15, true, 0x7e);
     return {};
 }
 

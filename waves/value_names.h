@@ -1,6 +1,7 @@
 #pragma once
-// Translate filters: how a reader wants to see a number. A probe names its filter (trace/probes.h); GTKWave gets a file with one line per
-// value, or shows the bits as a binary32 number.
+// Translate filters with a name for every value: how a reader wants to see a number. A probe names its filter (trace/probes.h);
+// GTKWave gets a file with one line per value. Filters without names: "word" (a PE's register: binary32, or an integer), "fp32",
+// "bf16", "level" (a curve), "address" (hexadecimal); other numbers are decimal.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -10,10 +11,7 @@
 
 namespace retrace {
 
-/// States of a sequencer, as its probe `state` has them.
-enum class sequencer_state : std::uint8_t { idle, fetches, issues, waits, executes };
-
-/// Values and their names; empty if there is no such filter, or if it is one that has no names ("word", "fp32").
+/// Values and their names; empty if there is no such filter, or if it is one that has no names.
 std::vector<std::pair<std::uint64_t, std::string>> value_names(std::string_view filter);
 /// Every filter that has names.
 std::span<const std::string_view> named_filters();

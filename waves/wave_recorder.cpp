@@ -122,7 +122,7 @@ wave_recorder::wave_recorder(const wave_settings& settings, trace::probe_registr
         signal_of_[probe] = static_cast<std::uint32_t>(signals_.size());
         signals_.push_back(all[probe]);
     }
-    const std::size_t of_file = signals_.size();
+    of_file_ = signals_.size();
     if (trigger != ~0u) {
         trigger_drawn_ = signal_of_[trigger] != ~0u;
         if (!trigger_drawn_) {
@@ -137,7 +137,7 @@ wave_recorder::wave_recorder(const wave_settings& settings, trace::probe_registr
     const bool vcd = settings_.file.ends_with(".vcd");
     if (!vcd && !settings_.file.ends_with(".fst"))
         throw wave_error(fmt::format("{}: a file of waves ends in .fst or .vcd", settings_.file));
-    const std::span<const trace::probe> drawn_signals(signals_.data(), of_file);
+    const std::span<const trace::probe> drawn_signals = signals();
     file_ = vcd ? make_vcd(settings_.file, drawn_signals, time_) : make_fst(settings_.file, drawn_signals, time_);
     std::vector<std::uint8_t> listened(all.size());
     for (std::size_t i = 0; i < all.size(); ++i)
@@ -160,7 +160,7 @@ void wave_recorder::push(trace::probe_id probe, std::uint64_t cycle, value what)
     waiting_.push({std::max(cycle, settled_), orders_++, signal_of_[probe], std::move(what)});
     if (waiting_.size() > most_waiting && !settling_) {
         settling_ = true; // late sources push too
-        settle(now_());
+        settle(std::min(cycle, now_())); // one of them may be in the middle of telling what happened before
         settling_ = false;
     }
 }
@@ -211,7 +211,7 @@ void wave_recorder::begin(std::uint64_t cycle) {
             ring_.pop_front();
         }
     file_->time(first);
-    file_time_ = first;
+    file_time_ = first_ = first;
     for (std::uint32_t s = 0; s < signals_.size(); ++s)
         if (s != trigger_ || trigger_drawn_) {
             written_[s] = base_[s];
@@ -231,27 +231,42 @@ void wave_recorder::begin(std::uint64_t cycle) {
 }
 
 void wave_recorder::write(std::uint64_t cycle, std::uint32_t signal, const value& what) {
-    if (full_ || (signal == trigger_ && !trigger_drawn_) || written_[signal] == what)
+    if (signal == trigger_ && !trigger_drawn_)
         return;
-    if (cycle != file_time_) {
-        if (changes_ - measured_ > 10'000) {
-            measured_ = changes_;
-            if (file_->bytes() >= settings_.max_bytes) {
-                full_ = cycle;
-                return;
+    if (cycle != pending_cycle_)
+        write_pending();
+    pending_cycle_ = cycle;
+    pending_.emplace_back(signal, what);
+}
+
+void wave_recorder::write_pending() {
+    // What a cycle ends with, in the order of the signals: who told first is of no interest.
+    std::stable_sort(pending_.begin(), pending_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (std::size_t i = 0; i < pending_.size() && !full_; ++i) {
+        const auto& [signal, what] = pending_[i];
+        if ((i + 1 < pending_.size() && pending_[i + 1].first == signal) || written_[signal] == what)
+            continue;
+        if (pending_cycle_ != file_time_) {
+            if (changes_ - measured_ > 10'000) {
+                measured_ = changes_;
+                if (file_->bytes() >= settings_.max_bytes) {
+                    full_ = pending_cycle_;
+                    break;
+                }
             }
+            file_->time(pending_cycle_);
+            file_time_ = pending_cycle_;
         }
-        file_->time(cycle);
-        file_time_ = cycle;
+        written_[signal] = what;
+        ++changes_;
+        if (const auto* bits = std::get_if<std::uint64_t>(&what))
+            file_->bits(signal, *bits);
+        else if (const auto* real = std::get_if<double>(&what))
+            file_->real(signal, *real);
+        else
+            file_->text(signal, std::get<std::string>(what));
     }
-    written_[signal] = what;
-    ++changes_;
-    if (const auto* bits = std::get_if<std::uint64_t>(&what))
-        file_->bits(signal, *bits);
-    else if (const auto* real = std::get_if<double>(&what))
-        file_->real(signal, *real);
-    else
-        file_->text(signal, std::get<std::string>(what));
+    pending_.clear();
 }
 
 void wave_recorder::close() {
@@ -259,6 +274,7 @@ void wave_recorder::close() {
         return;
     const std::uint64_t now = now_();
     settle(now + 1);
+    write_pending();
     if (begun_ && !full_ && std::min(now, settings_.stop) > file_time_)
         file_->time(std::min(now, settings_.stop));
     const std::unique_ptr<wave_file> file = std::move(file_);

@@ -38,6 +38,10 @@ public:
     /// What a user should know: that the window selected nothing, or that the file was full and when. Empty: nothing.
     std::string remarks() const;
     std::uint64_t changes() const { return changes_; } ///< written
+    std::span<const trace::probe> signals() const { return {signals_.data(), of_file_}; } ///< of the file, in its order
+    wave_time time() const { return time_; }
+    /// Whether what happened in this cycle is in the file, once it is closed.
+    bool covers(std::uint64_t cycle) const { return begun_ && cycle >= first_ && cycle < settings_.stop && (!full_ || cycle < *full_); }
     std::optional<std::uint64_t> triggered() const { return triggered_; }
 
     void change(trace::probe_id probe, trace::cycle_t cycle, std::uint64_t bits) override { push(probe, cycle, bits); }
@@ -58,13 +62,14 @@ private:
     void take(told& t);               ///< in order
     void begin(std::uint64_t cycle);
     void write(std::uint64_t cycle, std::uint32_t signal, const value& what);
-    void full(std::uint64_t cycle);
+    void write_pending();
 
     wave_settings settings_;
     trace::probe_registry& registry_;
     std::function<std::uint64_t()> now_;
     wave_time time_;
-    std::vector<trace::probe> signals_;       ///< of the file, in its order
+    std::vector<trace::probe> signals_;       ///< of the file, in its order; then the trigger, if it is none of them
+    std::size_t of_file_ = 0;
     std::vector<std::uint32_t> signal_of_;    ///< by probe
     std::vector<value> values_;               ///< as of the last change taken
     std::vector<value> written_;              ///< as the file has it
@@ -76,7 +81,10 @@ private:
     bool trigger_drawn_ = false;              ///< it is one of the scopes too
     std::optional<std::uint64_t> triggered_, full_;
     std::unique_ptr<wave_file> file_;
+    std::vector<std::pair<std::uint32_t, value>> pending_; ///< changes of pending_cycle_ that are not in the file
+    std::uint64_t pending_cycle_ = 0;
     bool begun_ = false, settling_ = false;
+    std::uint64_t first_ = 0; ///< cycle of the file
     std::uint64_t file_time_ = ~std::uint64_t{0}, changes_ = 0, measured_ = 0, last_ = 0;
 };
 

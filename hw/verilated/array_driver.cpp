@@ -234,9 +234,11 @@ void array_driver::tell_registers() {
             };
             tell(array_probes::weight, *pe.weight);
             tell(array_probes::shadow, *pe.shadow);
-            tell(array_probes::operand, *pe.operand);
-            tell(array_probes::sum, *pe.sum);
             tell(array_probes::valid, *pe.valid);
+            if (*pe.valid) {
+                tell(array_probes::operand, *pe.operand);
+            }
+            tell(array_probes::sum, *pe.sum);
         }
     }
 }

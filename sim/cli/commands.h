@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "sim/cli/wave_options.h"
+
 namespace retrace::cli {
 
 enum exit_code : int { success = 0, program_fault = 1, usage_fault = 2, hang = 3, model_fault = 4 };
@@ -17,6 +19,7 @@ struct train_options {
     std::vector<std::string> array_windows; ///< START:STOP=ARRAY
     std::string timeline_steps;             ///< empty: as logged
     std::string timeline_max = "50MB";      ///< 0: no timeline
+    wave_options waves;
     bool quiet = false;
 };
 int train(const train_options& options);
@@ -67,6 +70,7 @@ struct gemm_options {
     std::uint64_t seed = 1;
     std::string timeline_steps;        ///< empty: commands only
     std::string timeline_max = "50MB"; ///< 0: no timeline
+    wave_options waves;
     bool serial = false, quiet = false;
 };
 int gemm(const gemm_options& options);
@@ -86,6 +90,7 @@ struct cosim_options {
     std::string array = "lockstep", out, case_file;
     std::string fault; ///< of seeded_faults(); empty: none
     unsigned shrink = 3;
+    wave_options waves;
     bool worker = false, quiet = false; ///< worker: this process runs one case itself
 };
 /// The co-simulation regression (sim/cosim/regression.h): random programs on the whole device against an untimed reference.

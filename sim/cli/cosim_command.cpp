@@ -6,6 +6,7 @@
 #include "sim/cli/commands.h"
 #include "sim/cli/seeded_faults.h"
 #include "sim/cli/stop_signals.h"
+#include "sim/cli/waves.h"
 #include "sim/cosim/case_rules.h"
 #include "sim/cosim/generator.h"
 #include "sim/cosim/machine.h"
@@ -28,7 +29,19 @@ cosim::test_case load_case(const std::string& file) {
 int work(const cosim_options& o) {
     stop_signals listen;
     const cosim::test_case c = o.case_file.empty() ? cosim::generate(o.seed) : load_case(o.case_file);
-    const cosim::case_result r = cosim::work(c, o.array, o.out);
+    npu_config npu = cosim::config_of(c.machine, o.array);
+    const std::optional<wave_settings> waves = wave_choice(o.waves, npu);
+    const std::optional<failure_point> failure = expected_failure(o.waves);
+    // A case is short: for the registers of PEs all of it runs on an array that has some.
+    const std::string array = waves && !npu.array.windows.empty() ? "stepped" : o.array;
+    const cosim::case_result r = cosim::work(c, array, o.out, [&](simulated_port& port) -> std::shared_ptr<void> {
+        if (!waves)
+            return {};
+        auto session = std::make_shared<wave_session>(*waves, port);
+        if (failure)
+            session->mark(*failure);
+        return session;
+    });
     fmt::print("{}{}{}\n", name_of(r.what), r.sentence.empty() ? "" : ": ", r.sentence);
     return r.passed() ? success : r.what == cosim::verdict::hang ? hang : model_fault;
 }
@@ -49,6 +62,13 @@ int cosim(const cosim_options& o) {
     options.array = o.array;
     options.shrink = o.shrink;
     options.quiet = o.quiet;
+    options.waves = !o.waves.no_failure_waves;
+    if (!fst_available())
+        options.wave_file = "failure.vcd";
+    for (const std::string& a : arguments_of(o.waves))
+        options.worker_arguments.push_back(a);
+    if (!o.waves.file.empty() && o.case_file.empty() && o.count != 1)
+        throw wave_error("--waves: a file holds the waves of one case: give --count 1, or --case FILE");
     std::vector<cosim::machine_settings> machines;
     if (o.case_file.empty()) {
         if (o.count - 1 > ~o.seed)

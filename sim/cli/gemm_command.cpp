@@ -1,6 +1,5 @@
 #include <bit>
 #include <cstring>
-#include <fstream>
 #include <map>
 
 #include <fmt/format.h>
@@ -14,10 +13,12 @@
 #include "sim/cli/run_status.h"
 #include "sim/cli/stop_signals.h"
 #include "sim/cli/timeline_file.h"
+#include "sim/cli/waves.h"
 #include "sim/config/checks.h"
 #include "sim/config/config_error.h"
 #include "sim/config/load.h"
 #include "sim/log/sqlite_log.h"
+#include "sim/log/tensor_names.h"
 #include "sim/platform/array_choice.h"
 #include "sim/platform/capabilities.h"
 #include "sim/platform/platform.h"
@@ -197,36 +198,42 @@ std::string title_of(const gemm_options& o) {
     return fmt::format("C[{0},{2}] = A[{0},{1}] B[{1},{2}], {3}", o.m, o.k, o.n, o.dtype);
 }
 
-/// `begun`: the run's folder, as soon as it is this run's.
-int run_gemm(const gemm_options& o, std::filesystem::path& begun) {
-    npu_config npu = load_npu(o.preset, o.overrides);
-    if (!o.array.empty())
-        npu.array.implementation = o.array;
-    for (const std::string& window : o.array_windows)
-        npu.array.windows.push_back(parse_array_window(window));
-    check_array_choice(npu);
-    const number_format format = format_of(o.dtype);
-    make_room(npu, o, bytes_of(format));
-    if (o.serial)
-        make_serial(npu, o);
-    const compiler::gemm_program program = compile(o, npu, format);
-    const std::filesystem::path out = o.out.empty() ? std::filesystem::path("out/gemm") : std::filesystem::path(o.out);
-    run_folder::check(out);
-    const std::optional<timeline_options> timeline = timeline_choice(o.timeline_steps, o.timeline_max);
-    std::vector<std::uint32_t> tile_steps; // the product's commands are those of step 1
-    if (timeline && timeline->steps && timeline->steps->contains(1))
-        tile_steps = {1};
+/// A product that has been checked; nothing on the disk has been touched.
+struct gemm_job {
+    npu_config npu;
+    number_format format{};
+    compiler::gemm_program program;
+    std::optional<wave_settings> waves;
+};
 
-    run_folder folder(out);
-    begun = out;
-    sqlite_log log(folder.file("events.sqlite").string(), tile_steps);
-    log.name_tensor(tag_a, "A");
-    log.name_tensor(tag_b, "B");
-    log.name_tensor(tag_c, "C");
-    simulated_port port(npu, 0, &log);
-    describe_machine(log, npu, port.device().dram());
+gemm_job prepare(const gemm_options& o) {
+    gemm_job job;
+    job.npu = load_npu(o.preset, o.overrides);
+    if (!o.array.empty())
+        job.npu.array.implementation = o.array;
+    for (const std::string& window : o.array_windows)
+        job.npu.array.windows.push_back(parse_array_window(window));
+    job.waves = wave_choice(o.waves, job.npu);
+    check_array_choice(job.npu);
+    job.format = format_of(o.dtype);
+    make_room(job.npu, o, bytes_of(job.format));
+    if (o.serial)
+        make_serial(job.npu, o);
+    job.program = compile(o, job.npu, job.format);
+    return job;
+}
+
+/// The product on the device, measured and verified.
+run_summary multiply(const gemm_options& o, const gemm_job& job, simulated_port& port, trace::event_sink* sink, bool quiet) {
+    const npu_config& npu = job.npu;
+    const number_format format = job.format;
+    if (sink) {
+        sink->name_tensor(tag_a, "A");
+        sink->name_tensor(tag_b, "B");
+        sink->name_tensor(tag_c, "C");
+    }
     device_options options;
-    options.sink = &log;
+    options.sink = sink;
     const std::unique_ptr<device> dev = checked(device::open(port, control_firmware(), options));
     device_capabilities capabilities = dev->capabilities();
 
@@ -256,19 +263,18 @@ int run_gemm(const gemm_options& o, std::filesystem::path& begun) {
     transfer(b_host, b_dram, tag_b, true);
 
     std::vector<loaded_kernel> kernels;
-    for (const compiler::compiled_kernel& k : program.kernels)
+    for (const compiler::compiled_kernel& k : job.program.kernels)
         kernels.push_back(load(*dev, k));
 
     // Measured: from this doorbell to the last completion. Uploads, verification and start-up are outside.
-    progress_line progress(!o.quiet);
+    progress_line progress(!quiet);
     port.device().stalls().restart(port.cycles());
     const std::uint64_t macs_before = port.device().pe().macs();
-    const stop_signals stoppable;
     const stopwatch watch;
     using slots = compiler::gemm_slots;
     command_handle previous;
     std::vector<command_handle> handles;
-    for (const compiler::gemm_command& g : program.commands) {
+    for (const compiler::gemm_command& g : job.program.commands) {
         const loaded_kernel& k = kernels[g.kernel];
         spec::command c = command_of(k, spec::phase::forward);
         c.wait[0] = previous.sequence; // they share the working set
@@ -303,48 +309,100 @@ int run_gemm(const gemm_options& o, std::filesystem::path& begun) {
     digest.add(c_host.bytes);
     summary.checksum = digest.hex();
     summary.seed = o.seed;
-    plan_peaks(summary, program, capabilities, a_bytes + c_bytes, b_bytes, program_bytes);
-    log.close();
-    summary.command = "gemm";
-    summary.name = title_of(o);
-    folder.write("summary.json", to_json(summary));
-    draw_timeline(folder, &log, timeline);
-    try_write_report(out);
-    fmt::print(stderr, "{}", describe_unused_windows(npu.array, port.tiles_in_windows(), port.cycles()));
+    plan_peaks(summary, job.program, capabilities, a_bytes + c_bytes, b_bytes, program_bytes);
+    return summary;
+}
 
-    if (!o.quiet) {
-        fmt::print("{}, preset {} ({}x{}{}), array {}\n", title_of(o), npu.preset, npu.array.rows, npu.array.columns,
-                   o.serial ? ", serial" : "", npu.array.implementation);
-        fmt::print("{} cycles, of which the array {}; {:.1f} % of the array's peak\n", summary.cycles, summary.array_cycles,
-                   100 * summary.utilisation);
-        fmt::print("checksum {}, {} against the scalar reference\n\n", *summary.checksum, *summary.verified ? "equal" : "NOT EQUAL");
-        fmt::print("{}\nResults in {}\n", describe(summary), out.string());
+/// Does what a failed run has done, for its waves alone.
+int multiply_again(const gemm_options& o, const gemm_job& job, const failure_point& expected) {
+    const stop_signals stoppable;
+    tensor_names names(nullptr);
+    simulated_port port(job.npu, 0, &names);
+    port.probes().name_tensors([&](std::uint32_t tag) { return names.name(tag); });
+    wave_session waves(*job.waves, port, job.format == number_format::int8);
+    waves.mark(expected);
+    try {
+        multiply(o, job, port, &names, true);
+    } catch (const simulation_interrupted&) {
+        throw;
+    } catch (const std::exception& e) {
+        return judge_again(expected, locate(e, &port));
     }
-    if (!*summary.verified)
-        throw std::logic_error("the product differs from the scalar reference");
-    return success;
+    return judge_again(expected, std::nullopt);
 }
 
 } // namespace
 
 int gemm(const gemm_options& o) {
-    std::filesystem::path begun;
+    const gemm_job job = prepare(o);
+    if (const auto failure = expected_failure(o.waves))
+        return multiply_again(o, job, *failure);
+    const std::filesystem::path out = o.out.empty() ? std::filesystem::path("out/gemm") : std::filesystem::path(o.out);
+    run_folder::check(out);
+    const std::optional<timeline_options> timeline = timeline_choice(o.timeline_steps, o.timeline_max);
+    std::vector<std::uint32_t> tile_steps; // the product's commands are those of step 1
+    if (timeline && timeline->steps && timeline->steps->contains(1))
+        tile_steps = {1};
+
+    run_folder folder(out);
+    sqlite_log log(folder.file("events.sqlite").string(), tile_steps);
+    tensor_names names(&log);
+    simulated_port port(job.npu, 0, job.waves ? static_cast<trace::event_sink*>(&names) : &log);
+    describe_machine(log, job.npu, port.device().dram());
+    std::optional<wave_session> waves;
+    if (job.waves) {
+        port.probes().name_tensors([&](std::uint32_t tag) { return names.name(tag); });
+        waves.emplace(*job.waves, port, job.format == number_format::int8);
+    }
+    run_summary summary;
+    const auto write_summary = [&] {
+        summary.command = "gemm";
+        summary.name = title_of(o);
+        summary.seed = o.seed;
+        folder.write("summary.json", to_json(summary));
+    };
     try {
-        return run_gemm(o, begun);
+        const stop_signals stoppable;
+        summary = multiply(o, job, port, job.waves ? static_cast<trace::event_sink*>(&names) : &log, o.quiet);
+        log.close();
     } catch (const std::exception& e) {
-        // A run that did not end says why; what it measured until then went with the device.
-        if (!begun.empty() && !std::filesystem::exists(begun / "summary.json")) {
-            run_summary summary;
-            summary.command = "gemm";
-            summary.name = title_of(o);
-            summary.seed = o.seed;
-            summary.status = status_of(e);
-            summary.reason = e.what();
-            std::ofstream(begun / "summary.json", std::ios::binary) << to_json(summary);
-            try_write_report(begun);
-        }
+        // The report of a run that did not end says how far it came; the error itself goes on.
+        const std::optional<failure_point> point = locate(e, &port);
+        summary.status = status_of(e);
+        summary.reason = e.what();
+        attempt([&] { read_device(summary, job.npu, port.device()); });
+        attempt(write_summary);
+        attempt([&] { log.close(); });
+        if (waves && point)
+            waves->mark(*point);
+        if (waves)
+            attempt([&] { waves->finish(); });
+        attempt([&] { draw_timeline(folder, &log, timeline); });
+        try_write_report(out);
+        if (point && !o.waves.no_failure_waves && !(waves && waves->covers(point->cycle)))
+            record_failure(out, *point, job.npu);
         throw;
     }
+    write_summary();
+    draw_timeline(folder, &log, timeline);
+    try_write_report(out);
+    fmt::print(stderr, "{}", describe_unused_windows(job.npu.array, port.tiles_in_windows(), port.cycles()));
+    if (waves)
+        waves->finish();
+
+    if (!o.quiet) {
+        fmt::print("{}, preset {} ({}x{}{}), array {}\n", title_of(o), job.npu.preset, job.npu.array.rows, job.npu.array.columns,
+                   o.serial ? ", serial" : "", job.npu.array.implementation);
+        fmt::print("{} cycles, of which the array {}; {:.1f} % of the array's peak\n", summary.cycles, summary.array_cycles,
+                   100 * summary.utilisation);
+        fmt::print("checksum {}, {} against the scalar reference\n\n", *summary.checksum, *summary.verified ? "equal" : "NOT EQUAL");
+        fmt::print("{}\nResults in {}\n", describe(summary), out.string());
+        if (waves)
+            fmt::print("Waves in {}; look at them with: gtkwave {}.gtkw\n", job.waves->file, job.waves->file);
+    }
+    if (!*summary.verified)
+        throw std::logic_error("the product differs from the scalar reference");
+    return success;
 }
 
 } // namespace retrace::cli

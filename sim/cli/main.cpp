@@ -12,6 +12,7 @@
 #include "sim/cli/commands.h"
 #include "sim/cli/seeded_faults.h"
 #include "sim/cli/stop_signals.h"
+#include "sim/cli/waves.h"
 #include "sim/config/config_error.h"
 #include "sim/cosim/test_case.h"
 #include "sim/log/log_reader.h"
@@ -48,6 +49,8 @@ int guarded(Command&& command) {
         return report("", e, cli::usage_fault);
     } catch (const report_error& e) {
         return report("", e, cli::usage_fault);
+    } catch (const wave_error& e) {
+        return report("", e, cli::usage_fault);
     } catch (const cosim::case_error& e) {
         return report("", e, cli::usage_fault);
     } catch (const proof_error& e) {
@@ -77,6 +80,7 @@ int guarded(Command&& command) {
 }
 
 int run(int argc, char** argv) {
+    cli::remember_command_line(argc, argv);
     CLI::App app{"A neural-network training processor, simulated with real gradients and real cycles.\nStart with `retrace help`.", "retrace"};
     app.require_subcommand(0, 1);
     app.set_version_flag("--version", "retrace 0.1.0");
@@ -90,6 +94,22 @@ int run(int argc, char** argv) {
     const std::string array_text = "array implementation: kernel (default), stepped, rtl, or lockstep (all of them, compared)";
     const std::string window_text = "another array for the cycles START up to STOP (repeatable): 100000:120000=rtl";
 
+    const auto add_waves = [](CLI::App* command, cli::wave_options& waves) {
+        const auto add = [&](const char* name, auto& value, const char* text) { return command->add_option(name, value, text)->take_last()->group("Waves"); };
+        add("--waves", waves.file, "draw waves into this file, .fst or .vcd; GTKWave opens FILE.gtkw")->type_name("FILE");
+        command->add_option("--wave-scope", waves.scopes, "signals to draw, for example npu0.dma0 or 'npu0.array.*' (repeatable; default: all but single PEs)")
+            ->allow_extra_args(false)
+            ->type_name("PATTERN")
+            ->group("Waves");
+        add("--wave-start", waves.start, "first cycle")->type_name("CYCLE");
+        add("--wave-stop", waves.stop, "first cycle that is not drawn any more")->type_name("CYCLE");
+        add("--wave-trigger", waves.trigger, "draw only when this signal has become other than 0, for example npu0.dma0.fault")->type_name("SIGNAL");
+        add("--wave-before", waves.before, "cycles that are drawn from before the trigger")->type_name("CYCLES")->capture_default_str();
+        add("--wave-max", waves.max, "the file stops here, the run goes on")->type_name("BYTES")->capture_default_str();
+        command->add_flag("--no-failure-waves", waves.no_failure_waves, "do not run again for the waves before a failure")->group("Waves");
+        add("--failure", waves.failure, "")->group(""); // of the process that runs again
+    };
+
     cli::train_options train;
     CLI::App* train_command = app.add_subcommand("train", "train a network on the simulated processor");
     train_command->add_option("CONFIG", train.config, "YAML configuration, for example examples/digits/recompute.yaml")->required();
@@ -102,6 +122,7 @@ int run(int argc, char** argv) {
         command->add_option("--timeline-max", bytes, "largest timeline.json; 0: none")->type_name("BYTES")->capture_default_str();
     };
     add_timeline(train_command, train.timeline_steps, train.timeline_max, "steps that timeline.json shows instruction by instruction (default: log.steps)");
+    add_waves(train_command, train.waves);
     train_command->add_flag("--quiet", train.quiet, "no progress and no tables");
 
     cli::plan_options plan;
@@ -141,6 +162,7 @@ int run(int argc, char** argv) {
     gemm_command->add_option("--out", gemm.out, "folder for the results (default out/gemm)");
     add_timeline(gemm_command, gemm.timeline_steps, gemm.timeline_max,
                  "1: log the product instruction by instruction, and show it so in timeline.json (default: by commands)");
+    add_waves(gemm_command, gemm.waves);
     gemm_command->add_flag("--quiet", gemm.quiet, "no tables");
 
     cli::inspect_options inspect;
@@ -167,6 +189,7 @@ int run(int argc, char** argv) {
     cosim_command->add_option("--case", cosim.case_file, "run this case (JSON) instead of seeds");
     cosim_command->add_option("--shrink", cosim.shrink, "failures to shrink, the first ones")->capture_default_str();
     cosim_command->add_option("--out", cosim.out, "folder for the results (default out/cosim, with --case out/cosim-case)");
+    add_waves(cosim_command, cosim.waves);
     cosim_command->add_flag("--quiet", cosim.quiet, "no progress and no tables");
     std::vector<std::string> faults;
     for (const seeded_fault_description& f : seeded_faults())

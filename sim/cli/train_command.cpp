@@ -6,8 +6,10 @@
 #include "sim/cli/run_status.h"
 #include "sim/cli/stop_signals.h"
 #include "sim/cli/training_run.h"
+#include "sim/cli/waves.h"
 #include "sim/config/load.h"
 #include "sim/log/sqlite_log.h"
+#include "sim/log/tensor_names.h"
 #include "sim/platform/array_choice.h"
 #include "sim/report/html_report.h"
 #include "sim/report/progress.h"
@@ -17,19 +19,95 @@
 
 namespace retrace::cli {
 
-int train(const train_options& options) {
+namespace {
+
+/// Everything that a run needs, checked; nothing on the disk has been touched.
+struct prepared_run {
+    run_config config;
+    std::optional<wave_settings> waves;
+    dataset data;
+    retrace::plan plan;
+};
+
+prepared_run prepare(const train_options& options) {
     loaded_config loaded = load_config(options.config, options.overrides);
-    run_config& config = loaded.config;
+    npu_config& npu = loaded.config.npu;
     if (!options.array.empty())
-        config.npu.array.implementation = options.array;
+        npu.array.implementation = options.array;
     for (const std::string& window : options.array_windows)
-        config.npu.array.windows.push_back(parse_array_window(window));
-    check_array_choice(config.npu);
-    const std::optional<timeline_options> timeline = timeline_choice(options.timeline_steps, options.timeline_max);
-    // The data is read before anything is planned or created: a bad file leaves no trace.
-    dataset data = load_data(config);
+        npu.array.windows.push_back(parse_array_window(window));
+    std::optional<wave_settings> waves = wave_choice(options.waves, npu);
+    check_array_choice(npu);
+    dataset data = load_data(loaded.config);
     check_data_rows(loaded, data.rows());
-    const retrace::plan p = plan_of(config);
+    retrace::plan plan = plan_of(loaded.config);
+    return {std::move(loaded.config), std::move(waves), std::move(data), std::move(plan)};
+}
+
+/// The run with its waves, if there are to be any.
+class watched_run {
+public:
+    watched_run(prepared_run& p, trace::event_sink* log) : prepared_(p), names_(log), sink_(p.waves ? &names_ : log) {}
+
+    /// Opens the device. `marker`: of the waves.
+    void open(const std::optional<failure_point>& marker) {
+        run_.emplace(prepared_.config, prepared_.plan, std::move(prepared_.data), sink_, [&](simulated_port& port) -> std::shared_ptr<void> {
+            if (!prepared_.waves)
+                return {};
+            port.probes().name_tensors([this](std::uint32_t tag) { return names_.name(tag); });
+            auto session = std::make_shared<wave_session>(*prepared_.waves, port);
+            if (marker)
+                session->mark(*marker);
+            waves_ = session;
+            return session;
+        });
+    }
+    training_run* operator->() { return &*run_; }
+    bool opened() const { return run_.has_value(); }
+    std::shared_ptr<wave_session> waves() const { return waves_.lock(); }
+    /// Where it failed.
+    std::optional<failure_point> failure(const std::exception& error) { return locate(error, run_ ? &run_->platform() : nullptr); }
+
+private:
+    prepared_run& prepared_;
+    tensor_names names_;
+    trace::event_sink* sink_;
+    std::weak_ptr<wave_session> waves_;
+    std::optional<training_run> run_;
+};
+
+std::string describe(const run_progress& r, double seconds) {
+    return fmt::format("epoch {}/{}  loss {:.4f}  accuracy {:5.1f} %  {:.1f} M cycles  {:.2f} M cycles/s", r.epoch, r.epochs, r.loss, 100 * r.accuracy,
+                       static_cast<double>(r.cycles) / 1e6, static_cast<double>(r.cycles) / 1e6 / seconds);
+}
+
+/// Does what a failed run has done, for its waves alone.
+int train_again(prepared_run& p, const failure_point& expected, bool quiet) {
+    const stop_signals stoppable;
+    const stopwatch watch;
+    watched_run run(p, nullptr);
+    progress_line line(!quiet);
+    try {
+        run.open(expected);
+        run->execute([&](const run_progress& r) { line.show(r.step, r.steps, "running again: " + describe(r, watch.wall())); });
+    } catch (const simulation_interrupted&) {
+        throw;
+    } catch (const std::exception& e) {
+        line.finish();
+        return judge_again(expected, run.failure(e));
+    }
+    return judge_again(expected, std::nullopt);
+}
+
+} // namespace
+
+int train(const train_options& options) {
+    // The data is read before anything is planned or created: a bad file leaves no trace.
+    prepared_run prepared = prepare(options);
+    const run_config& config = prepared.config;
+    if (const auto failure = expected_failure(options.waves))
+        return train_again(prepared, *failure, options.quiet);
+    const std::optional<timeline_options> timeline = timeline_choice(options.timeline_steps, options.timeline_max);
     const std::filesystem::path out = options.out.empty() ? std::filesystem::path("out") / config.name : std::filesystem::path(options.out);
     run_folder::check(out);
     run_folder::check_outside(out, options.config);
@@ -42,9 +120,7 @@ int train(const train_options& options) {
         log = std::make_unique<sqlite_log>(folder.file("events.sqlite").string(),
                                            std::vector<std::uint32_t>(config.log.steps.begin(), config.log.steps.end()));
 
-    training_run run(config, p, std::move(data), log.get());
-    if (log)
-        describe_machine(*log, config.npu, run.platform().device().dram());
+    watched_run run(prepared, log.get());
     run_summary summary;
     const stopwatch watch;
     const auto write_summary = [&] {
@@ -57,36 +133,46 @@ int train(const train_options& options) {
     };
     try {
         const stop_signals stoppable;
+        run.open(std::nullopt);
+        if (log)
+            describe_machine(*log, config.npu, run->platform().device().dram());
         step_log steps(folder.file("steps.csv"));
         progress_line line(!options.quiet);
-        run.execute([&](const run_progress& r) {
+        run->execute([&](const run_progress& r) {
             steps.add({r.step, r.epoch, r.loss, r.accuracy, r.cycles});
-            line.show(r.step, r.steps,
-                      fmt::format("epoch {}/{}  loss {:.4f}  accuracy {:5.1f} %  {:.1f} M cycles  {:.2f} M cycles/s", r.epoch, r.epochs, r.loss,
-                                  100 * r.accuracy, static_cast<double>(r.cycles) / 1e6, static_cast<double>(r.cycles) / 1e6 / watch.wall()));
+            line.show(r.step, r.steps, describe(r, watch.wall()));
         });
         line.finish();
-        summary = run.summarise();
+        summary = run->summarise();
+        if (log)
+            log->close();
     } catch (const std::exception& e) {
         // The report of a run that did not end says how far it came; the error itself goes on.
-        summary = run.summarise_device();
+        if (run.opened())
+            summary = run->summarise_device();
         summary.status = status_of(e);
         summary.reason = e.what();
-        try {
-            write_summary();
-            draw_timeline(folder, log.get(), timeline);
-        } catch (const std::exception&) {
-            // The first error is the one to know.
-        }
+        attempt(write_summary);
+        if (log)
+            attempt([&] { log->close(); });
+        const std::shared_ptr<wave_session> waves = run.waves();
+        const std::optional<failure_point> point = run.failure(e);
+        if (waves && point)
+            waves->mark(*point);
+        if (waves)
+            attempt([&] { waves->finish(); });
+        attempt([&] { draw_timeline(folder, log.get(), timeline); });
         try_write_report(out);
+        if (point && !options.waves.no_failure_waves && !(waves && waves->covers(point->cycle)))
+            record_failure(out, *point, config.npu);
         throw;
     }
-    if (log)
-        log->close();
     write_summary();
     draw_timeline(folder, log.get(), timeline);
     const bool reported = try_write_report(out);
-    fmt::print(stderr, "{}", describe_unused_windows(config.npu.array, run.platform().tiles_in_windows(), run.platform().cycles()));
+    fmt::print(stderr, "{}", describe_unused_windows(config.npu.array, run->platform().tiles_in_windows(), run->platform().cycles()));
+    if (const auto waves = run.waves())
+        waves->finish();
     if (options.quiet)
         return success;
     if (summary.test_accuracy)
@@ -96,6 +182,8 @@ int train(const train_options& options) {
     fmt::print("{}\n", describe(summary));
     fmt::print("Files in {}: {}summary.json, steps.csv{}{}, config.resolved.yaml\n", out.string(), reported ? "report.html, " : "",
                log ? ", events.sqlite" : "", log && timeline ? ", timeline.json" : "");
+    if (prepared.waves)
+        fmt::print("Waves in {}; look at them with: gtkwave {}.gtkw\n", prepared.waves->file, prepared.waves->file);
     return success;
 }
 

@@ -48,10 +48,12 @@ std::size_t steps_of(const run_config& c, std::size_t train_rows) {
 
 dataset load_data(const run_config& config) { return dataset::load(config.data.file, description_of(config)); }
 
-training_run::training_run(const run_config& config, const plan& p, dataset data, trace::event_sink* sink)
+training_run::training_run(const run_config& config, const plan& p, dataset data, trace::event_sink* sink, const device_companion& companion)
     : config_(config), plan_(p), data_(std::move(data)),
       split_(data_.split(train_rows_of(config, data_), config.data.test_rows)) {
     port_ = std::make_unique<simulated_port>(config.npu, 0, sink);
+    if (companion)
+        companion_ = companion(*port_);
     device_options options;
     options.sink = sink;
     result<std::unique_ptr<device>> opened = device::open(*port_, control_firmware(), options);

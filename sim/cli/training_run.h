@@ -28,7 +28,7 @@ struct run_progress {
 class training_run {
 public:
     /// Opens the device. Throws data_error (too few rows), training_error.
-    training_run(const run_config& config, const plan& plan, dataset data, trace::event_sink* sink);
+    training_run(const run_config& config, const plan& plan, dataset data, trace::event_sink* sink, const device_companion& companion = {});
 
     /// All steps and the final evaluation; `report` after every step.
     void execute(const std::function<void(const run_progress&)>& report);
@@ -46,6 +46,7 @@ private:
     dataset data_;
     dataset_split split_;
     std::unique_ptr<simulated_port> port_;
+    std::shared_ptr<void> companion_;
     std::unique_ptr<device> device_;
     std::unique_ptr<trainer> trainer_;
     step_result last_;

@@ -21,10 +21,12 @@ const char* name_of(verdict v) {
 }
 
 std::string to_json(const case_result& r) {
-    const nlohmann::ordered_json j{{"seed", r.seed},         {"verdict", name_of(r.what)}, {"kind", r.kind},
+    nlohmann::ordered_json j{{"seed", r.seed},         {"verdict", name_of(r.what)}, {"kind", r.kind},
                                    {"sentence", r.sentence}, {"report", r.report},         {"cycles", r.cycles},
                                    {"commands", r.commands}, {"operations", r.operations}, {"instructions", r.instructions},
                                    {"checksum", r.checksum}};
+    if (r.failed_at)
+        j["failed_at"] = *r.failed_at, j["look_at"] = r.look_at;
     // What a model says may hold any bytes.
     return j.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
@@ -49,6 +51,10 @@ case_result parse_result(const std::string& text) {
         j.at("operations").get_to(r.operations);
         j.at("instructions").get_to(r.instructions);
         j.at("checksum").get_to(r.checksum);
+        if (j.contains("failed_at")) {
+            r.failed_at = j.at("failed_at").get<std::uint64_t>();
+            j.at("look_at").get_to(r.look_at);
+        }
         return r;
     } catch (const nlohmann::json::exception& e) {
         throw std::runtime_error(std::string("not the result of a case: ") + e.what());

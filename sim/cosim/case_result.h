@@ -2,6 +2,7 @@
 // What running one case came to, as the worker process writes it and the regression reads it. Nothing in it depends on the
 // machine it ran on or how long it took: the same case gives the same bytes.
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace retrace::cosim {
@@ -21,6 +22,8 @@ struct case_result {
     std::string sentence; ///< the facts, one sentence; empty for a pass
     std::string report;   ///< operand history and last transactions
     std::uint64_t cycles = 0, commands = 0, operations = 0, instructions = 0;
+    std::optional<std::uint64_t> failed_at; ///< cycle in which it went wrong, as far as known
+    std::string look_at;                    ///< signals that show it: "npu0.array.pe_7_3"; may be empty
     std::string checksum; ///< of all memory at the end; empty without an end
 
     bool passed() const { return what == verdict::pass; }

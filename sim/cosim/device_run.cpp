@@ -22,8 +22,10 @@ T checked(result<T> r, const char* what) {
 
 } // namespace
 
-device_run::device_run(const test_case& c, const std::string& array) : config_(config_of(c.machine, array)) {
+device_run::device_run(const test_case& c, const std::string& array, const device_companion& companion) : config_(config_of(c.machine, array)) {
     port_ = std::make_unique<simulated_port>(config_, 0, &recorder_);
+    if (companion)
+        companion_ = companion(*port_);
     driver_ = checked(retrace::device::open(*port_, control_firmware(), {}), "opening the device");
     for (const allocation& a : driver_->host().range().allocations())
         rings_.emplace_back(a.address - port_->host_memory_address(), a.bytes);

@@ -60,7 +60,7 @@ struct memory_image {
 class device_run {
 public:
     /// `array`: sim/platform/array_choice.h; array_choice_error where this build does not have it.
-    device_run(const test_case& c, const std::string& array);
+    device_run(const test_case& c, const std::string& array, const device_companion& companion = {});
     ~device_run();
 
     /// Where the case's host buffers lie; known before run(), so that programs can be prepared.
@@ -73,6 +73,7 @@ public:
     std::vector<std::byte> expected_host(const interpreter& reference) const;
 
     std::uint64_t cycles() const;
+    const simulated_port& platform() const { return *port_; }
     const access_recorder& recorder() const { return recorder_; }
     /// After run(): what the device told about time, and the case's commands by the device's sequence numbers.
     timing_log times() const;
@@ -87,6 +88,7 @@ private:
     npu_config config_;
     access_recorder recorder_;
     std::unique_ptr<simulated_port> port_;
+    std::shared_ptr<void> companion_;
     std::unique_ptr<retrace::device> driver_;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> rings_; ///< offset, bytes
     std::uint64_t host_base_ = 0;

@@ -177,13 +177,18 @@ private:
             finished_case& c = result_.cases[i];
             if (c.result.passed())
                 continue;
-            if (shrunk < options_.shrink && shrink_case(i, c))
-                ++shrunk;
+            if (shrunk < options_.shrink) {
+                case_result smallest = c.result;
+                shrunk += shrink_case(i, c, smallest);
+                if (options_.waves && smallest.failed_at)
+                    record_waves(i, c, smallest);
+            }
             write_text(folder_of(i) / "report.txt", c.report);
         }
     }
 
-    bool shrink_case(std::size_t index, finished_case& c) {
+    /// `smallest`: becomes the shrunk case's result.
+    bool shrink_case(std::size_t index, finished_case& c, case_result& smallest) {
         test_case original;
         try {
             original = options_.case_file ? parse_case(read_text(*options_.case_file), options_.case_file->string())
@@ -220,11 +225,37 @@ private:
         for (const auto& k : small.smallest.commands)
             operations += k.operations.size();
         const bool same = told.what == c.result.what && told.kind == c.result.kind;
+        if (same)
+            smallest = told;
         c.report = report_of(c, c.result, {}) +
                    fmt::format("\nshrunk from {} to {} operations in {} trials{}:\n", c.result.operations, operations, small.trials,
                                small.finished ? "" : " (the limit)") +
                    report_of(c, same ? told : c.result, small.smallest);
         return true;
+    }
+
+    void record_waves(std::size_t index, finished_case& c, const case_result& failed) {
+        constexpr std::uint64_t before = 10'000, after = 1'000;
+        const std::uint64_t failed_at = *failed.failed_at;
+        const fs::path folder = folder_of(index), again = folder / "again", file = folder / options_.wave_file;
+        fs::create_directories(again);
+        std::vector<std::string> what;
+        if (!c.shrunk.empty())
+            what = {"--case", (folder / "shrunk.json").string()};
+        else if (options_.case_file)
+            what = {"--case", fs::absolute(*options_.case_file).string()};
+        else
+            what = {"--seed", std::to_string(seed_of(index))};
+        for (const std::string& a : {std::string("--waves"), file.string(), std::string("--wave-scope"), std::string("npu0.*"), std::string("--wave-start"),
+                                     std::to_string(failed_at > before ? failed_at - before : 0), std::string("--wave-stop"),
+                                     std::to_string(failed_at + after), fmt::format("--failure={}={}{}", failed_at, name_of(failed.what), failed.look_at.empty() ? "" : "=" + failed.look_at)})
+            what.push_back(a);
+        pool_.start(0, worker(what, again), (again / "log.txt").string());
+        pool_.wait();
+        std::error_code error;
+        if (fs::exists(file.string() + ".gtkw", error))
+            c.waves = "gtkwave " + (options_.out / folder.filename() / options_.wave_file).string() + ".gtkw" + (c.shrunk.empty() ? "" : " (of the shrunk case)");
+        fs::remove_all(again, error);
     }
 
     void write() const {
@@ -254,7 +285,8 @@ private:
 
 std::string finished_case::failure_text() const {
     return result.passed() ? std::string()
-                           : "reproduce: " + reproduce + "\n" + (shrunk.empty() ? "" : "shrunk: " + shrunk + "\n") + report;
+                           : "reproduce: " + reproduce + "\n" + (shrunk.empty() ? "" : "shrunk: " + shrunk + "\n") +
+                                 (waves.empty() ? "" : "waves: " + waves + "\n") + report;
 }
 
 bool regression_result::passed() const {

@@ -3,7 +3,7 @@
 // failed the facts, the command that reproduces it, and the smallest case that still fails.
 //
 // Files in the folder: summary.txt, junit.xml, coverage.json; per case seed_N/ with case.json, result.json, coverage.json,
-// log.txt, and for a failure report.txt and shrunk.json.
+// log.txt, and for a failure report.txt, shrunk.json and failure.fst, the waves before it (of the shrunk case, if there is one).
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -24,6 +24,8 @@ struct regression_options {
     unsigned shrink = 3;                            ///< failures that are shrunk, the first ones
     unsigned shrink_trials = 400;
     bool quiet = false;
+    bool waves = true;     ///< of the failures that are shrunk: run again for the cycles before the failure
+    std::string wave_file = "failure.fst";
     std::chrono::milliseconds limit{300'000}; ///< of a case
     /// What runs a case: called with `cosim --worker --seed N --array A --out FOLDER`, or `--case FILE` for --seed. Default: this
     /// program.
@@ -38,6 +40,7 @@ struct finished_case {
     std::string reproduce; ///< command
     std::string shrunk;    ///< command that runs the shrunk case; empty: none
     std::string report;    ///< everything about a failure
+    std::string waves;     ///< command that shows the waves before it; empty: none
     std::string machine;   ///< "8x8, D 1", as far as known
 
     /// Commands and report of a failure; empty for a pass.

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "sim/cosim/comparison.h"
+#include "sim/platform/failure_point.h"
 #include "sim/support/sha256.h"
 #include "tlm/core/array/array_mismatch.h"
 
@@ -38,8 +39,13 @@ std::string checksum(const memory_image& m) {
     return sum.hex();
 }
 
-void fail(case_result& r, verdict what, const char* kind, const std::string& text) {
+void fail(case_result& r, verdict what, const char* kind, const std::exception& error, const device_run& device) {
+    const std::string text = error.what();
     r.what = what;
+    if (const auto point = locate(error, &device.platform())) {
+        r.failed_at = point->cycle;
+        r.look_at = point->scope;
+    }
     r.kind = kind;
     const std::size_t line = text.find('\n');
     r.sentence = text.substr(0, line);
@@ -58,6 +64,7 @@ void judge_timing(const prepared_case& p, const device_run& device, const std::f
     }
     r.what = verdict::mismatch;
     r.kind = "timing";
+    r.failed_at = found.front().cycle;
     r.sentence = fmt::format("cycle {}: {}", found.front().cycle, found.front().sentence);
     if (found.size() > 1)
         r.report += "what follows from it or comes later:\n";
@@ -84,6 +91,8 @@ void judge(const test_case& c, const prepared_case& p, const interpreter& refere
     r.what = verdict::mismatch;
     r.kind = difference->kind;
     r.sentence = difference->sentence;
+    if (difference->cycle != ~std::uint64_t{0})
+        r.failed_at = difference->cycle;
     if (!difference->history.empty())
         r.report += "how the reference made it:\n" + difference->history;
     r.report += transactions(device, p, difference->cycle);
@@ -92,8 +101,8 @@ void judge(const test_case& c, const prepared_case& p, const interpreter& refere
 } // namespace
 
 worked_case run_case(const test_case& c, const std::string& array, const std::function<void(memory_image&)>& tamper,
-                     const std::function<void(timing_log&)>& forge) {
-    device_run device(c, array);
+                     const std::function<void(timing_log&)>& forge, const device_companion& companion) {
+    device_run device(c, array, companion);
     const prepared_case p = prepare(c, device.host_base());
     reference_options options;
     options.writers = true;
@@ -118,13 +127,13 @@ worked_case run_case(const test_case& c, const std::string& array, const std::fu
     } catch (const simulation_error&) {
         throw; // says nothing about the device
     } catch (const simulation_hang& e) {
-        fail(r, verdict::hang, "hang", e.what());
+        fail(r, verdict::hang, "hang", e, device);
     } catch (const array_mismatch& e) {
-        fail(r, verdict::mismatch, "array", e.what());
+        fail(r, verdict::mismatch, "array", e, device);
     } catch (const command_failure& e) {
-        fail(r, verdict::failure, "command", e.what());
+        fail(r, verdict::failure, "command", e, device);
     } catch (const std::exception& e) {
-        fail(r, verdict::failure, "model", e.what());
+        fail(r, verdict::failure, "model", e, device);
     }
     if (r.what != verdict::pass && r.checksum.empty()) {
         r.cycles = device.cycles();
@@ -133,10 +142,10 @@ worked_case run_case(const test_case& c, const std::string& array, const std::fu
     return w;
 }
 
-case_result work(const test_case& c, const std::string& array, const std::filesystem::path& folder) {
+case_result work(const test_case& c, const std::string& array, const std::filesystem::path& folder, const device_companion& companion) {
     std::filesystem::create_directories(folder);
     write_text(folder / case_file, to_text(c));
-    const worked_case w = run_case(c, array);
+    const worked_case w = run_case(c, array, {}, {}, companion);
     write_text(folder / coverage_file, w.covered.to_json());
     write_text(folder / result_file, to_json(w.result));
     return w.result;

@@ -47,7 +47,7 @@ simulated_port::simulated_port(const npu_config& config, unsigned device, trace:
     if (sc_core::sc_report_handler::get_handler() != keep_exception)
         other_handler = sc_core::sc_report_handler::set_handler(keep_exception);
     npu_ = std::make_unique<npu>(
-        fmt::format("npu{}", device).c_str(), config_, device, sink,
+        fmt::format("npu{}", device).c_str(), config_, device, sink, probes_,
         [this](const array_config& shape) { return make_array(config_.array, shape, &window_tiles_); },
         [this](std::uint64_t address, std::uint32_t data) {
             if (address == message().address && data == message().data) {
@@ -85,6 +85,8 @@ void simulated_port::let_memory_drift() {
 
 std::uint64_t simulated_port::cycles() const { return npu_->clock().now(); }
 
+std::uint64_t simulated_port::femtoseconds_per_cycle() const { return npu_->clock().at(1).value(); }
+
 void simulated_port::check_watchdog() {
     // Instructions finished, doorbells rung and interrupts taken: while a command is unfinished, one of them has to move now and then. A
     // host that sleeps for so and so many cycles with nothing unfinished only rests; one that sleeps until it is woken never wakes.
@@ -97,7 +99,7 @@ void simulated_port::check_watchdog() {
         std::string text = fmt::format("no engine has finished an instruction since cycle {} (now {}): {}", progress_cycle_, cycles(), explain(graph));
         if (analyse(graph).causes.empty())
             text += fmt::format("a larger npu.watchdog_cycles (now {}) would let it go on\n", config_.watchdog_cycles);
-        throw simulation_hang(text, std::move(graph));
+        throw simulation_hang(text, std::move(graph), progress_cycle_);
     }
 }
 

@@ -48,9 +48,8 @@ pe_array::array_factory stepped_factory() {
 
 device_bench::device_bench(const npu_config& c, const pe_array::array_factory& array, const std::string& name)
     : config(c), clock(config.clock_hz), arbitration((name + "_arbiter").c_str(), clock),
-      stalls(spec::engine_dma + config.dma.queues), plane{config,      0,        clock,
-                                                          arbitration, contexts, semaphore_changed,
-                                                          stalls,      &events},
+      stalls(spec::engine_dma + config.dma.queues), device_signals(probes, "npu0"),
+      plane{config, 0, clock, arbitration, contexts, semaphore_changed, stalls, &events, device_signals},
       dram_memory("device_dram", memory_kind::device_dram, config.device_dram.capacity_bytes, 1, 0, &events),
       buffer_memory("state_buffer", memory_kind::state_buffer, config.state_buffer.capacity_bytes, 1, 0,
                     &events),

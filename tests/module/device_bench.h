@@ -76,6 +76,8 @@ public:
     std::array<context_state, spec::contexts> contexts;
     std::array<std::array<sc_core::sc_event, spec::semaphores>, spec::contexts> semaphore_changed;
     stall_account stalls;
+    trace::probe_registry probes;
+    device_probes device_signals;
     backplane plane;
     tagged_memory dram_memory, buffer_memory, psum_memory;
     device_dram dram;

@@ -21,10 +21,18 @@ riscv_config core_config(const npu_config& c) {
 
 control_core::control_core(const sc_core::sc_module_name& name, backplane& plane, handlers block)
     : sc_module(name), plane_(plane), block_(std::move(block)), core_(core_config(plane.config)),
-      timer_(core_, static_cast<std::uint32_t>(spec::timer_base)), mover_(mover_requester), access_(mover_) {
+      timer_(core_, static_cast<std::uint32_t>(spec::timer_base)), mover_(mover_requester), access_(mover_),
+      state_probe_(plane.probes.number("core", "state", 2, "core")), pc_probe_(plane.probes.number("core", "pc", 32, "address")),
+      interrupt_probe_(plane.probes.number("core", "interrupt", 1)), mover_probe_(plane.probes.text("core", "mover")) {
     SC_HAS_PROCESS(control_core);
     SC_THREAD(execute);
     SC_THREAD(serve_mover);
+}
+
+void control_core::show(trace::core_state state) {
+    trace::probe_registry& probes = plane_.probes.registry;
+    probes.set(state_probe_, plane_.clock.now(), static_cast<unsigned>(state));
+    probes.set(pc_probe_, plane_.clock.now(), core_.pc());
 }
 
 void control_core::reset(bool run) {
@@ -40,12 +48,14 @@ void control_core::reset(bool run) {
         jobs_.clear();
         plane_.arbitration.withdraw(mover_);
     }
+    show(run ? trace::core_state::runs : trace::core_state::reset);
     // Whatever execute() waits for concerns a program that is gone.
     reset_.notify(sc_core::SC_ZERO_TIME);
     interrupted_.notify(sc_core::SC_ZERO_TIME);
 }
 
 void control_core::set_interrupt(bool level) {
+    plane_.probes.registry.set(interrupt_probe_, plane_.clock.now(), level);
     core_.set_external_interrupt(level);
     if (level)
         interrupted_.notify(sc_core::SC_ZERO_TIME);
@@ -70,6 +80,7 @@ std::uint64_t control_core::horizon() const {
 }
 
 void control_core::access_bus() {
+    show(trace::core_state::runs); // the pc of the access
     const riscv_bus_access access = core_.pending_bus();
     std::uint32_t value = access.data;
     bool ok = false;
@@ -117,11 +128,14 @@ void control_core::sleep() {
         return; // the timer struck during the last instruction
     const auto left = timer_.cycles_to_timer();
     asleep_since_ = plane_.clock.now();
+    show(stopped_ == riscv_core::stop::halted ? trace::core_state::halted : trace::core_state::sleeps);
     if (left && core_.cycle() + *left <= plane_.clock.last())
         wait(plane_.clock.until(core_.cycle() + *left), interrupted_);
     else
         wait(interrupted_);
     awake_since_ = plane_.clock.now();
+    if (running_)
+        show(trace::core_state::runs);
 }
 
 void control_core::move(std::uint64_t host_address, std::uint32_t local_address, std::uint32_t bytes, bool to_host) {
@@ -161,9 +175,13 @@ void control_core::serve_mover() {
         jobs_.pop_front();
         moving_ = &j;
         cancelled_ = false;
+        if (plane_.probes.registry.wanted(mover_probe_))
+            plane_.probes.registry.set_text(mover_probe_, plane_.clock.now(),
+                                            fmt::format("{} B {} {:#010x}", j.bytes, j.to_host ? "to the host from" : "from the host to", j.local_address));
         plane_.clock.wait_until(plane_.clock.now() + 1 + RETRACE_FAULT(late_mover));
         const bool ok = !cancelled_ && carry_out(j);
         moving_ = nullptr;
+        plane_.probes.registry.set_text(mover_probe_, plane_.clock.now(), {});
         if (!cancelled_)
             block_.mover_finished(ok);
     }

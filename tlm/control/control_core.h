@@ -14,6 +14,7 @@
 #include "tlm/core/riscv/clint.h"
 #include "tlm/core/riscv/riscv_core.h"
 #include "tlm/protocol.h"
+#include "trace/probe_values.h"
 
 namespace retrace {
 
@@ -71,6 +72,8 @@ private:
     memory_access access_;
     std::vector<std::byte> data_;
     sc_core::sc_event reset_, interrupted_, job_pushed_;
+    void show(trace::core_state state);
+    const trace::probe_id state_probe_, pc_probe_, interrupt_probe_, mover_probe_;
 };
 
 } // namespace retrace

@@ -25,9 +25,10 @@ stall category_of(memory_kind memory) {
 } // namespace
 
 dma_queue::dma_queue(const sc_core::sc_module_name& name, unsigned number, backplane& plane, finished_callback finished)
-    : engine(name, number, plane, std::move(finished)), write_requester_(write_requesters + number), write_access_(write_requester_) {
+    : engine(name, number, plane, std::move(finished)), write_requester_(write_requesters + number), write_access_(write_requester_), chunks_probe_(plane.probes.number(block(), "chunks", 8, "level")) {
     for (unsigned i = 0; i < plane.config.dma.outstanding_chunks + RETRACE_FAULT(extra_place); ++i) {
         ring_.push_back(std::make_unique<place>(number));
+        ring_.back()->text = plane.probes.text(block(), fmt::format("place{}", i).c_str());
         sc_core::sc_spawn([this, i] { read_chunks(i); }, fmt::format("read{}", i).c_str());
     }
     SC_HAS_PROCESS(dma_queue);
@@ -69,8 +70,25 @@ dma_queue::place& dma_queue::claim(const run_handle& run) {
     return p;
 }
 
+void dma_queue::show(const place& p, const char* what, memory_kind memory, std::uint64_t address) {
+    if (plane_.probes.registry.wanted(p.text))
+        plane_.probes.registry.set_text(p.text, plane_.clock.now(),
+                                        fmt::format("{} {} B {} {:#x} #{}.{}", what, p.chunk.bytes, spec::name_of(memory), address, p.run->sequence, p.fetched.pc));
+}
+
+void dma_queue::show_level() {
+    const std::uint64_t now = plane_.clock.now();
+    plane_.probes.registry.set(chunks_probe_, now, taken_);
+    if (taken_ != 0)
+        utilised().on(now);
+    else
+        utilised().off(now);
+}
+
 void dma_queue::hand_over(place& p, place::state next) {
     begin_flight();
+    ++taken_;
+    show_level();
     next_claim_ = (next_claim_ + 1) % ring_.size();
     p.now = next;
     p.reader.order = chunks_++;
@@ -113,12 +131,14 @@ void dma_queue::read_chunk(place& p) {
     const run_handle run = p.run;
     if (run->cancelled)
         return;
+    show(p, "read", p.source, p.chunk.source.front().address);
     if (!transport(p.access, p.source, tlm::TLM_READ_COMMAND, p.chunk.source, p)) {
         fail(run, p.fetched, {engine_fault::bus_error, static_cast<std::uint32_t>(p.source)});
         return;
     }
     if (run->cancelled || p.turn_element_bytes == 0)
         return;
+    show(p, "turn", p.source, p.chunk.source.front().address);
     p.turned.resize(p.data.size());
     dma_transfer::turn(p.chunk, p.turn_element_bytes, p.data.data(), p.turned.data());
     p.data.swap(p.turned);
@@ -157,6 +177,7 @@ void dma_queue::write_chunks() {
         if (RETRACE_FAULT(signal_before_write) && !run->cancelled && p.last && p.chunk.bytes != 0)
             finish(run, p.fetched);
         if (!run->cancelled && p.chunk.bytes != 0) {
+            show(p, "write", p.destination, p.chunk.destination.front().address);
             ok = transport(write_access_, p.destination, tlm::TLM_WRITE_COMMAND, p.chunk.destination, p);
             if (ok && !run->cancelled)
                 bytes_moved_ += p.chunk.bytes;
@@ -174,6 +195,9 @@ void dma_queue::write_chunks() {
                                                            static_cast<std::uint32_t>(p.reader.order), 0, plane_.config.stress.chunk_cycles);
         p.run.reset();
         p.now = place::state::free;
+        --taken_;
+        show_level();
+        plane_.probes.registry.set_text(p.text, plane_.clock.now(), {});
         next_write_ = (next_write_ + 1) % ring_.size();
         freed_.notify(sc_core::SC_ZERO_TIME);
         end_flight(run);

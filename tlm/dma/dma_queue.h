@@ -38,6 +38,7 @@ private:
         requester reader;
         memory_access access;
         sc_core::sc_event filled;
+        trace::probe_id text;
     };
 
     void execute(const fetched_instruction& i) override;
@@ -52,6 +53,8 @@ private:
     place& claim(const run_handle& run);
     void hand_over(place& p, place::state next);
     void log_copy(const place& p);
+    void show(const place& p, const char* what, spec::memory_kind memory, std::uint64_t address);
+    void show_level();
 
     std::vector<std::unique_ptr<place>> ring_;
     std::size_t next_claim_ = 0, next_write_ = 0;
@@ -59,6 +62,8 @@ private:
     requester write_requester_;
     memory_access write_access_;
     sc_core::sc_event read_, freed_;
+    const trace::probe_id chunks_probe_;
+    unsigned taken_ = 0; ///< places
     std::uint64_t bytes_moved_ = 0;
 };
 

@@ -66,15 +66,16 @@ void elementwise_engine::execute(const fetched_instruction& fetched) {
         const std::uint64_t writes_from = banks.earliest(at + settings_.latency_cycles, writes);
         at = writes_from - settings_.latency_cycles; // the pipeline does not stop: reading starts late enough
         for (const bank_range& r : reads)
-            banks.occupy(at, passes, r);
+            banks.occupy(at, passes, r, number());
         if (!RETRACE_FAULT(free_psum_port))
-            memories_.psum_ports.occupy(at, passes, psum);
+            memories_.psum_ports.occupy(at, passes, psum, number());
         if (!RETRACE_FAULT(free_write_banks))
-            banks.occupy(writes_from, passes, writes);
+            banks.occupy(writes_from, passes, writes, number());
         return at;
     });
     check(run);
     plane_.stalls.busy(start, number(), category_);
+    utilised().busy(start, start + passes);
 
     access_origin where = origin(run, fetched.pc);
     a_memory.check(a.address, a.rows, a.row_bytes, a.pitch, a.tensor, where);

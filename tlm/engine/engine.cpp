@@ -1,7 +1,12 @@
 #include "tlm/engine/engine.h"
 
+#include <bit>
+
+#include <fmt/format.h>
+
 #include "tlm/core/accounting/engine_label.h"
 #include "tlm/core/seeded_fault.h"
+#include "tlm/engine/instruction_label.h"
 
 namespace retrace {
 
@@ -19,6 +24,8 @@ bool executes(unsigned engine, const spec::instruction_info& info) {
     default: return info.dma;
     }
 }
+
+std::string block_name(unsigned engine) { return engine == spec::engine_pe ? "array" : engine_label(engine); }
 
 /// The instruction's description, after the checks that are the same for every engine.
 void check_header(unsigned engine, const spec::instruction_header& h) {
@@ -39,7 +46,13 @@ void check_header(unsigned engine, const spec::instruction_header& h) {
 
 engine::engine(const sc_core::sc_module_name& name, unsigned number, backplane& plane, finished_callback finished)
     : sc_module(name), plane_(plane), requester_(number), number_(number), finished_(std::move(finished)),
-      fetch_requester_(fetch_requesters + number), label_(engine_label(number)) {
+      fetch_requester_(fetch_requesters + number), label_(engine_label(number)), block_(block_name(number)),
+      probes_{plane.probes.number(block_, "state", 3, "sequencer"), plane.probes.number(block_, "command", 32), plane.probes.number(block_, "pc", 32),
+              plane.probes.number(block_, "opcode", 8, "opcode"),   plane.probes.text(block_, "instruction"),   plane.probes.text(block_, "waits_for"),
+              plane.probes.number(block_, "queue", 16, "level"),
+              plane.probes.number(block_, "fault", std::bit_width(spec::engine_fault_count - 1u), "fault"),
+              plane.probes.real(block_, "utilisation")},
+      utilisation_(plane.probes.registry, probes_.utilisation) {
     SC_HAS_PROCESS(engine);
     SC_THREAD(run_programs);
     SC_THREAD(fetch_programs);
@@ -54,6 +67,8 @@ void engine::start(unsigned context, std::uint32_t program, std::uint32_t count)
     run_->step = plane_.contexts[context].command().step;
     pc_ = 0;
     now_does(activity::starts);
+    plane_.probes.registry.set(probes_.command, since_, run_->sequence);
+    plane_.probes.registry.set(probes_.fault, since_, 0);
     log_program(trace::program_event::moment::begun, engine_fault::none);
     plane_.stalls.run(plane_.clock.now(), number_, context, signalled_semaphores(program, count));
     started_.notify(sc_core::SC_ZERO_TIME);
@@ -96,6 +111,12 @@ void engine::cancel(engine_fault fault, std::uint32_t pc, std::uint32_t detail) 
 
 void engine::end(engine_fault fault, std::uint32_t pc, std::uint32_t detail) {
     log_program(trace::program_event::moment::ended, fault);
+    now_does(activity::idle);
+    for (const trace::probe_id text : {probes_.instruction, probes_.waits_for})
+        plane_.probes.registry.set_text(text, since_, {});
+    for (const trace::probe_id number : {probes_.command, probes_.pc, probes_.opcode, probes_.queue})
+        plane_.probes.registry.set(number, since_, 0);
+    plane_.probes.registry.set(probes_.fault, since_, static_cast<unsigned>(fault));
     run_.reset();
     plane_.stalls.stop(plane_.clock.now(), number_);
     finished_(number_, fault, pc, detail);
@@ -151,6 +172,7 @@ void engine::fetch_programs() {
             fetched_.push_back(f);
         }
         next_fetch_ = first + count;
+        show_fetched();
         fetched_more_.notify(sc_core::SC_ZERO_TIME);
     }
 }
@@ -174,6 +196,7 @@ fetched_instruction engine::next_instruction(std::uint32_t pc) {
     fetched_instruction i = fetched_.front();
     fetched_.pop_front();
     i.taken = plane_.clock.now();
+    show_fetched();
     fetch_more_.notify(sc_core::SC_ZERO_TIME);
     return i;
 }
@@ -183,12 +206,16 @@ void engine::wait_for_semaphore(unsigned semaphore, unsigned count) {
         return;
     const run_handle run = run_;
     context_state& context = context_of(run);
-    if (context.try_wait(number_, semaphore, count))
+    if (context.try_wait(number_, semaphore, count)) {
+        plane_.probes.semaphore(plane_.clock.now(), run->context, semaphore, context);
         return;
+    }
     plane_.stalls.waiting(plane_.clock.now(), number_, semaphore);
     waits_for_ = static_cast<int>(semaphore);
     wanted_ = count;
     now_does(activity::waits);
+    if (plane_.probes.registry.wanted(probes_.waits_for))
+        plane_.probes.registry.set_text(probes_.waits_for, since_, fmt::format("semaphore {} for {}, has {}", semaphore, count, context.semaphore(semaphore)));
     do {
         wait(plane_.semaphore_changed[run->context][semaphore]);
         if (run->cancelled)
@@ -196,6 +223,8 @@ void engine::wait_for_semaphore(unsigned semaphore, unsigned count) {
         check(run);
     } while (!context.try_wait(number_, semaphore, count));
     waits_for_ = -1;
+    plane_.probes.semaphore(plane_.clock.now(), run->context, semaphore, context);
+    plane_.probes.registry.set_text(probes_.waits_for, plane_.clock.now(), {});
     plane_.stalls.busy(plane_.clock.now(), number_, stall::command);
 }
 
@@ -229,6 +258,7 @@ void engine::finish(const run_handle& run, const fetched_instruction& i) {
             if (count == 0)
                 return;
             context_of(run).signal(semaphore, count);
+            plane_.probes.semaphore(plane_.clock.now(), run->context, semaphore, context_of(run));
             plane_.semaphore_changed[run->context][semaphore].notify(sc_core::SC_ZERO_TIME);
         };
         signal(h.signal0, h.signal0_count);
@@ -259,6 +289,7 @@ void engine::run_program() {
             i.pc = pc_; // also if it cannot be fetched
             i = next_instruction(pc_);
             now_does(activity::issues);
+            show_instruction(i);
             pass_until(run, plane_.clock.now() + plane_.config.sequencer.issue_cycles - RETRACE_FAULT(early_issue));
             const spec::instruction_header h = i.header();
             check_header(number_, h);
@@ -283,6 +314,18 @@ void engine::run_program() {
     } catch (const engine_error& error) {
         fail(run, i, error);
     }
+}
+
+void engine::show_instruction(const fetched_instruction& i) {
+    const trace::probe_registry& registry = plane_.probes.registry;
+    if (registry.wanted(probes_.instruction))
+        plane_.probes.registry.set_text(probes_.instruction, since_, probe_text(run_, i, columns_of_weights(i)));
+    plane_.probes.registry.set(probes_.pc, since_, i.pc);
+    plane_.probes.registry.set(probes_.opcode, since_, i.header().opcode);
+}
+
+std::string engine::probe_text(const run_handle& run, const fetched_instruction& i, unsigned columns) const {
+    return instruction_label(i.bytes, i.pc, columns, plane_.contexts[run->context].command(), plane_.probes.registry);
 }
 
 void engine::run_programs() {

@@ -14,7 +14,9 @@
 
 #include "tlm/backplane.h"
 #include "tlm/core/accounting/wait_graph.h"
+#include "tlm/probes/utilisation.h"
 #include "tlm/protocol.h"
+#include "trace/probe_values.h"
 
 namespace retrace {
 
@@ -100,6 +102,12 @@ protected:
     /// The nodes of the engine's own ports and places, what they wait for, and what `me` waits for of them: with the instruction that is
     /// being handed over, or with none, at the end of the program.
     virtual void add_own_waits(wait_graph&, wait_graph::id, const fetched_instruction*) {}
+    /// Columns of the weights that a matmul which is being issued will work on; 0: no such instruction.
+    virtual unsigned columns_of_weights(const fetched_instruction&) const { return 0; }
+    std::string probe_text(const run_handle& run, const fetched_instruction& i, unsigned columns = 0) const;
+    /// The first part of the names of its signals: "dma0".
+    const std::string& block() const { return block_; }
+    utilisation& utilised() { return utilisation_; }
     /// Instructions of the program that have not been handed over.
     struct coming_instruction {
         std::uint32_t pc;
@@ -142,17 +150,28 @@ private:
     bool fetch_failed_ = false;
     std::uint32_t pc_ = 0;
     const std::string label_;
-    enum class activity : std::uint8_t { starts, fetches, issues, waits, executes, lands } doing_ = activity::starts;
+    using activity = trace::sequencer_state;
+    activity doing_ = activity::idle;
     std::uint64_t since_ = 0; ///< cycle from which it does so
     void now_does(activity what) {
         doing_ = what;
         since_ = plane_.clock.now();
+        plane_.probes.registry.set(probes_.state, since_, static_cast<unsigned>(what));
     }
+    void show_instruction(const fetched_instruction& i);
+    void show_fetched() { plane_.probes.registry.set(probes_.queue, plane_.clock.now(), fetched_.size()); }
     int waits_for_ = -1;     ///< semaphore, or -1
     unsigned wanted_ = 0;    ///< of it
     fetched_instruction at_; ///< the instruction that it issues, waits with or executes
     std::uint64_t instructions_ = 0;
     sc_core::sc_event started_, cancelled_, fetch_more_, fetched_more_, landed_;
+
+    const std::string block_;
+    struct probe_ids {
+        trace::probe_id state, command, pc, opcode, instruction, waits_for, queue, fault, utilisation;
+    };
+    const probe_ids probes_;
+    utilisation utilisation_;
 };
 
 } // namespace retrace

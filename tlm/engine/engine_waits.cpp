@@ -57,7 +57,7 @@ void engine::add_waits(wait_graph& g) {
         g.wait(me, semaphore, fmt::format("waits for semaphore {} (value {}) to reach {} at {}", s, value, wanted_, where), since_);
         return;
     }
-    static constexpr const char* words[] = {"starts", "fetches", "issues", "waits", "executes", "waits for what is in flight"};
+    static constexpr const char* words[] = {"is idle", "starts", "fetches", "issues", "waits", "executes", "waits for what is in flight"};
     g.nodes[me].state = fmt::format("{}{} {} since cycle {}", words[static_cast<unsigned>(doing_)], doing_ == activity::starts ? " with" : "",
                                     where, since_);
     if (!g.has_edges(me))

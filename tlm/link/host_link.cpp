@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "tlm/core/seeded_fault.h"
 #include "tlm/core/timing/back_pressure.h"
 #include "tlm/core/timing/dram_timing.h"
@@ -18,7 +20,9 @@ host_link::host_link(const sc_core::sc_module_name& name, backplane& plane, hand
     : sc_module(name), plane_(plane), device_(std::move(device)), up_(plane.config.host_link, plane.config.stress, up_channel, plane.config.clock_hz),
       down_(plane.config.host_link, plane.config.stress, down_channel, plane.config.clock_hz),
       host_latency_(cycles_of_ns(plane.config.host_link.host_latency_ns, plane.config.clock_hz)),
-      host_memory_(plane.config.host_link.host_memory_bytes), host_(host_requester), answer_(answer_requester), interrupt_(interrupt_requester) {
+      host_memory_(plane.config.host_link.host_memory_bytes), host_(host_requester), answer_(answer_requester), interrupt_(interrupt_requester),
+      wires_{plane.probes.text("link", "up"), plane.probes.text("link", "down")},
+      queues_{plane.probes.number("link", "up_queue", 8, "level"), plane.probes.number("link", "down_queue", 8, "level")} {
     port.register_b_transport(this, &host_link::b_transport);
     SC_HAS_PROCESS(host_link);
     SC_THREAD(send_accesses);
@@ -79,8 +83,10 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
         plane_.arbitration.acquire(*extension->who, told, [](std::uint64_t cycle) { return cycle + 1; });
     } else if (payload.is_write()) {
         trace::grant_event told = message(trace::resource::link_up, bytes);
+        queue(up, +1);
         plane_.arbitration.acquire(*extension->who, told, [&](std::uint64_t cycle) {
             const link_direction::slot slot = up_.send(cycle, bytes, message_kind::posted);
+            show(wires_[up], slot, "write", bytes);
             told.arrived = slot.arrival;
             if (!extension->posted)
                 return slot.arrival;
@@ -89,20 +95,30 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
             write_sent_.notify(sc_core::SC_ZERO_TIME);
             return slot.sent;
         });
+        queue(up, -1);
         if (extension->posted) {
             payload.set_response_status(tlm::TLM_OK_RESPONSE);
             return;
         }
     } else {
         trace::grant_event asked = message(trace::resource::link_up, 0), answered = message(trace::resource::link_down, bytes);
+        queue(up, +1);
         plane_.arbitration.acquire(*extension->who, asked, [&](std::uint64_t cycle) {
-            asked.arrived = up_.send(cycle, 0, message_kind::request).arrival;
+            const link_direction::slot slot = up_.send(cycle, 0, message_kind::request);
+            show(wires_[up], slot, "read request", 0);
+            asked.arrived = slot.arrival;
             return asked.arrived + (RETRACE_FAULT(lost_host_latency) ? 0 : host_latency_);
         });
-        if (!cancelled())
+        queue(up, -1);
+        if (!cancelled()) {
+            queue(down, +1);
             plane_.arbitration.acquire(*extension->who, answered, [&](std::uint64_t cycle) {
-                return answered.arrived = down_.send(cycle, bytes, message_kind::answer).arrival;
+                const link_direction::slot slot = down_.send(cycle, bytes, message_kind::answer);
+                show(wires_[down], slot, "read answer", bytes);
+                return answered.arrived = slot.arrival;
             });
+            queue(down, -1);
+        }
     }
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
     if (cancelled())
@@ -115,6 +131,14 @@ void host_link::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::sc_
         std::memcpy(data, host_memory_.get() + (runs[i].address - spec::host_window_base), runs[i].bytes);
         data += runs[i].bytes;
     }
+}
+
+void host_link::show(trace::probe_id text, const link_direction::slot& slot, std::string_view what, std::uint64_t bytes) {
+    trace::probe_registry& probes = plane_.probes.registry;
+    if (!probes.wanted(text))
+        return;
+    probes.set_text(text, slot.start, bytes ? fmt::format("{} {} B", what, bytes) : std::string(what));
+    probes.set_text(text, slot.sent, {});
 }
 
 void host_link::scatter(const byte_run* runs, std::size_t count, const std::byte* data) {
@@ -152,15 +176,19 @@ void host_link::send_accesses() {
         access a = std::move(accesses_.front());
         accesses_.pop_front();
         plane_.stalls.message(plane_.clock.now(), +1);
+        queue(down, +1);
         trace::grant_event told;
         told.what = trace::resource::link_down;
         told.write = a.write;
         told.bytes = a.write ? 4 : 0;
         plane_.arbitration.acquire(host_, told, [&](std::uint64_t cycle) {
             const link_direction::slot slot = down_.send(cycle, told.bytes, a.write ? message_kind::posted : message_kind::request);
+            if (plane_.probes.registry.wanted(wires_[down]))
+                show(wires_[down], slot, fmt::format("register {:#x} {}", a.offset, a.write ? fmt::format("= {:#x}", a.value) : "?"), 0);
             told.arrived = a.arrival = slot.arrival;
             return slot.sent;
         });
+        queue(down, -1);
         under_way_.push_back(std::move(a));
         access_sent_.notify(sc_core::SC_ZERO_TIME);
     }
@@ -188,11 +216,17 @@ void host_link::deliver_accesses() {
 }
 
 void host_link::send_up(requester& who, message_kind kind) {
+    queue(up, +1);
     trace::grant_event told;
     told.what = trace::resource::link_up;
     told.write = kind == message_kind::posted;
     told.bytes = 4;
-    plane_.arbitration.acquire(who, told, [&](std::uint64_t cycle) { return told.arrived = up_.send(cycle, 4, kind).arrival; });
+    plane_.arbitration.acquire(who, told, [&](std::uint64_t cycle) {
+        const link_direction::slot slot = up_.send(cycle, 4, kind);
+        show(wires_[up], slot, &who == &interrupt_ ? "interrupt" : "register answer", 0);
+        return told.arrived = slot.arrival;
+    });
+    queue(up, -1);
 }
 
 void host_link::send_message(std::uint64_t address, std::uint32_t data) {

@@ -3,6 +3,7 @@
 // messages of a direction overtake each other only under stress, and a posted one never, so a completion is in host memory before the interrupt that announces it.
 //
 // The host's side is called from outside the kernel (sim/platform): it queues accesses and runs the kernel until they have happened.
+#include <array>
 #include <deque>
 #include <functional>
 #include <span>
@@ -56,6 +57,12 @@ private:
     /// A word: the answer to a register read, an interrupt message.
     void send_up(requester& who, message_kind kind);
     void land_writes();
+    /// A message on the wire, from the slot's first cycle to its last.
+    void show(trace::probe_id text, const link_direction::slot& slot, std::string_view what, std::uint64_t bytes);
+    /// One message more, or one less, that waits or is sent or on its way.
+    void queue(unsigned direction, int change) {
+        plane_.probes.registry.set(queues_[direction], plane_.clock.now(), queued_[direction] += static_cast<unsigned>(change));
+    }
     void scatter(const byte_run* runs, std::size_t count, const std::byte* data);
 
     backplane& plane_;
@@ -74,6 +81,9 @@ private:
     std::deque<posted_write> posted_;
     sc_core::sc_event access_posted_, access_sent_, message_sent_, write_sent_;
     requester host_, answer_, interrupt_;
+    enum : unsigned { up, down };
+    const std::array<trace::probe_id, 2> wires_, queues_;
+    std::array<unsigned, 2> queued_{};
 };
 
 } // namespace retrace

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "tlm/core/seeded_fault.h"
 
 namespace retrace {
 
-memory_block::memory_block(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory, trace::resource resource)
-    : sc_module(name), plane_(plane), memory_(memory), resource_(resource) {
+memory_block::memory_block(const sc_core::sc_module_name& name, const std::string& block, backplane& plane, tagged_memory& memory, trace::resource resource)
+    : sc_module(name), plane_(plane), memory_(memory), resource_(resource), requests_probe_(plane.probes.number(block, "requests", 8, "level")),
+      serves_probe_(plane.probes.number(block, "serves", 8, "requester")), access_probe_(plane.probes.text(block, "access")) {
     port.register_b_transport(this, &memory_block::b_transport);
     port.register_transport_dbg(this, &memory_block::transport_dbg);
 }
@@ -53,9 +56,19 @@ void memory_block::b_transport(int, tlm::tlm_generic_payload& payload, sc_core::
     told.bytes = total;
     told.sequence = extension->origin.sequence;
     told.pc = extension->origin.pc;
+    trace::probe_registry& probes = plane_.probes.registry;
+    probes.set(requests_probe_, plane_.clock.now(), ++requests_);
     plane_.arbitration.acquire(*extension->who, told, [&](std::uint64_t cycle) {
-        return plane_.config.ideal_memories ? cycle + 1 : finish(cycle, runs, count);
+        probes.set(serves_probe_, cycle, extension->who->id);
+        if (probes.wanted(access_probe_))
+            probes.set_text(access_probe_, cycle, fmt::format("{} {} B at {:#x}", told.write ? "write" : "read", total, told.address));
+        return plane_.config.ideal_memories ? cycle + 1 : finish(cycle, runs, count, extension->who->id);
     });
+    probes.set(requests_probe_, plane_.clock.now(), --requests_);
+    if (requests_ == 0) {
+        probes.set(serves_probe_, plane_.clock.now(), 0);
+        probes.set_text(access_probe_, plane_.clock.now(), {});
+    }
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
     if (extension->cancelled && *extension->cancelled)
         return;
@@ -80,9 +93,9 @@ unsigned memory_block::transport_dbg(int, tlm::tlm_generic_payload& payload) {
 }
 
 device_dram::device_dram(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory)
-    : memory_block(name, plane, memory, trace::resource::dram), timing_(plane.config.device_dram, plane.config.clock_hz) {}
+    : memory_block(name, "dram", plane, memory, trace::resource::dram), timing_(plane.config.device_dram, plane.config.clock_hz) {}
 
-std::uint64_t device_dram::finish(std::uint64_t cycle, const byte_run* runs, std::size_t count) {
+std::uint64_t device_dram::finish(std::uint64_t cycle, const byte_run* runs, std::size_t count, unsigned) {
     std::uint64_t last = cycle;
     for (std::size_t i = 0; i < count; ++i)
         last = std::max(last, timing_.access(cycle, runs[i].address, runs[i].bytes));
@@ -90,8 +103,10 @@ std::uint64_t device_dram::finish(std::uint64_t cycle, const byte_run* runs, std
 }
 
 state_buffer::state_buffer(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory)
-    : memory_block(name, plane, memory, trace::resource::lines), banks_(plane.config.state_buffer.banks),
-      bank_bytes_(plane.config.state_buffer.capacity_bytes / plane.config.state_buffer.banks), line_bytes_(4u * plane.config.array.rows) {}
+    : memory_block(name, "state_buffer", plane, memory, trace::resource::lines), banks_(plane.config.state_buffer.banks),
+      bank_bytes_(plane.config.state_buffer.capacity_bytes / plane.config.state_buffer.banks), line_bytes_(4u * plane.config.array.rows) {
+    banks_.show(plane.probes.registry, plane.probes.device + ".state_buffer");
+}
 
 bank_range state_buffer::banks_of(const resolved_operand& o) const {
     if (plane_.config.ideal_memories || o.memory != spec::memory_kind::state_buffer)
@@ -103,7 +118,7 @@ bank_range state_buffer::banks_of(const resolved_operand& o) const {
     return {first, last - first + 1};
 }
 
-std::uint64_t state_buffer::finish(std::uint64_t cycle, const byte_run* runs, std::size_t count) {
+std::uint64_t state_buffer::finish(std::uint64_t cycle, const byte_run* runs, std::size_t count, unsigned who) {
     // The DMA's port moves one line per cycle; each run waits for its bank.
     std::uint64_t at = cycle;
     for (std::size_t i = 0; i < count; ++i) {
@@ -114,7 +129,7 @@ std::uint64_t state_buffer::finish(std::uint64_t cycle, const byte_run* runs, st
                                                                        : (address + in_bank - 1) / line_bytes_ - address / line_bytes_ + 1;
             const bank_range range{static_cast<unsigned>(bank), 1};
             at = banks_.earliest(at, range);
-            banks_.occupy(at, lines, range);
+            banks_.occupy(at, lines, range, who);
             at += lines;
             address += in_bank;
             left -= in_bank;

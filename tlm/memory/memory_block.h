@@ -18,13 +18,14 @@ class memory_block : public sc_core::sc_module {
 public:
     tlm_utils::multi_passthrough_target_socket<memory_block, 32, memory_protocol> port{"port"};
 
-    memory_block(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory, trace::resource resource);
+    /// `block`: the first part of the names of its signals.
+    memory_block(const sc_core::sc_module_name& name, const std::string& block, backplane& plane, tagged_memory& memory, trace::resource resource);
 
     tagged_memory& memory() { return memory_; }
 
 protected:
-    /// Cycle at which the runs, granted at `cycle`, have been transferred.
-    virtual std::uint64_t finish(std::uint64_t cycle, const byte_run* runs, std::size_t count) = 0;
+    /// Cycle at which the runs, granted to `who` at `cycle`, have been transferred.
+    virtual std::uint64_t finish(std::uint64_t cycle, const byte_run* runs, std::size_t count, unsigned who) = 0;
     backplane& plane_;
 
 private:
@@ -33,6 +34,8 @@ private:
 
     tagged_memory& memory_;
     trace::resource resource_;
+    const trace::probe_id requests_probe_, serves_probe_, access_probe_;
+    unsigned requests_ = 0; ///< that wait or are served
 };
 
 class device_dram : public memory_block {
@@ -40,7 +43,7 @@ public:
     device_dram(const sc_core::sc_module_name& name, backplane& plane, tagged_memory& memory);
 
 private:
-    std::uint64_t finish(std::uint64_t cycle, const byte_run* runs, std::size_t count) override;
+    std::uint64_t finish(std::uint64_t cycle, const byte_run* runs, std::size_t count, unsigned who) override;
     dram_timing timing_;
 };
 
@@ -54,7 +57,7 @@ public:
     bank_range banks_of(const resolved_operand& operand) const;
 
 private:
-    std::uint64_t finish(std::uint64_t cycle, const byte_run* runs, std::size_t count) override;
+    std::uint64_t finish(std::uint64_t cycle, const byte_run* runs, std::size_t count, unsigned who) override;
 
     bank_schedule banks_;
     std::uint64_t bank_bytes_, line_bytes_;

@@ -18,8 +18,16 @@ constexpr unsigned weight_requester = 20, operand_requester = 21; ///< after the
 pe_array::pe_array(const sc_core::sc_module_name& name, backplane& plane, on_chip_memories memories, array_factory make_array,
                    finished_callback finished)
     : engine(name, spec::engine_pe, plane, std::move(finished)), memories_(memories), shape_(shape_of(plane.config.array)), timing_(shape_),
-      pauses_(plane.config.array.stress), make_array_(std::move(make_array)), array_(make_array_(shape_)), weight_port_(weight_requester),
+      pauses_(plane.config.array.stress), make_array_(std::move(make_array)), weights_text_(plane.probes.text(block(), "weights")),
+      rows_text_(plane.probes.text(block(), "rows")), sums_text_(plane.probes.text(block(), "sums")),
+      registers_(plane.probes.registry, plane.probes.device + "." + block(), shape_.rows, shape_.columns), weight_port_(weight_requester),
       operand_port_(operand_requester) {
+    fresh_array();
+    plane.probes.registry.add_late_source([this](std::uint64_t cycle) {
+        // Asked in the middle of its own telling it has nothing to add.
+        if (registers_.wanted() && !array_runs_)
+            run_array([&] { array_->settle(cycle); });
+    });
     load_may_go_ |= swapped_;
     load_may_go_ |= drained_;
     stream_may_go_ |= loaded_;
@@ -28,6 +36,23 @@ pe_array::pe_array(const sc_core::sc_module_name& name, backplane& plane, on_chi
     SC_THREAD(load_weights);
     SC_THREAD(stream_rows);
     SC_THREAD(land_sums);
+}
+
+void pe_array::fresh_array() {
+    array_ = make_array_(shape_);
+    array_->show(registers_);
+}
+
+unsigned pe_array::columns_of_weights(const fetched_instruction& i) const {
+    const auto m = i.as<spec::matrix_instruction>();
+    if (m.opcode != static_cast<std::uint8_t>(opcode::matmul))
+        return 0;
+    return !(m.flags & spec::matmul_swap) ? columns_in_use_ : loaded_columns_.empty() ? 0 : loaded_columns_.front();
+}
+
+void pe_array::show(trace::probe_id text, const operation* op) {
+    if (plane_.probes.registry.wanted(text))
+        plane_.probes.registry.set_text(text, plane_.clock.now(), op && !op->run->cancelled ? probe_text(op->run, op->fetched, op->columns) : std::string());
 }
 
 void pe_array::hand_over(std::deque<operation>& queue, sc_core::sc_event& pushed, operation op) {
@@ -53,13 +78,14 @@ void pe_array::recover(const run_handle& run) {
         return;
     last_run_ = run;
     loads_issued_ = swaps_issued_ = 0;
+    loaded_columns_.clear();
     if (!broken_ && loads_begun_ == swaps_)
         return;
     while (loading_ + streaming_ + loads_.size() + streams_.size() != 0) {
         wait(drained_);
         check(run);
     }
-    array_ = make_array_(shape_);
+    fresh_array();
     next_pause_ = 0; // the new array has heard of none
     loads_begun_ = loads_complete_ = swaps_ = 0;
     broken_ = false;
@@ -67,7 +93,7 @@ void pe_array::recover(const run_handle& run) {
 
 void pe_array::execute(const fetched_instruction& fetched) {
     recover(current());
-    operation op{current(), fetched, fetched.as<spec::matrix_instruction>(), {}, {}, {}};
+    operation op{current(), fetched, fetched.as<spec::matrix_instruction>(), {}, {}, {}, columns_of_weights(fetched)};
     const spec::matrix_instruction& i = op.i;
     if (i.reserved != 0)
         throw engine_error{engine_fault::reserved_bits, i.reserved};
@@ -86,6 +112,7 @@ void pe_array::execute(const fetched_instruction& fetched) {
         if (loads_issued_ - swaps_issued_ == 3)
             throw engine_error{engine_fault::array_protocol, i.opcode};
         ++loads_issued_;
+        loaded_columns_.push_back(i.columns);
         op.after = streams_issued_;
         hand_over(loads_, load_pushed_, std::move(op));
         return;
@@ -106,6 +133,10 @@ void pe_array::execute(const fetched_instruction& fetched) {
     if (swap ? loads_issued_ == swaps_issued_ : swaps_issued_ == 0 || replaced)
         throw engine_error{engine_fault::array_protocol, i.opcode};
     swaps_issued_ += swap;
+    if (swap) {
+        columns_in_use_ = loaded_columns_.front();
+        loaded_columns_.pop_front();
+    }
     hand_over(streams_, stream_pushed_, std::move(op));
     ++streams_issued_;
 }
@@ -122,7 +153,7 @@ std::uint64_t pe_array::acquire_burst(requester& port, const operation& op, std:
         bank_schedule& banks = memories_.buffer.banks();
         const bank_range range = memories_.buffer.banks_of(op.a);
         const std::uint64_t at = pauses_.running(banks.earliest(cycle, range));
-        banks.occupy(at, end_of(at, cycles) - at, range);
+        banks.occupy(at, end_of(at, cycles) - at, range, port.id);
         return at;
     });
     plane_.stalls.array_port_waits(start, -1);
@@ -157,6 +188,7 @@ void pe_array::load_weights() {
         loads_.pop_front();
         ++loading_;
         in_weight_port_ = &op;
+        show(weights_text_, &op);
         port_since_[0] = plane_.clock.now();
         popped_.notify(sc_core::SC_ZERO_TIME);
         // The shadow registers must have been taken over; with one weight register the array must be empty.
@@ -189,6 +221,7 @@ void pe_array::load_weights() {
         }
         --loading_;
         in_weight_port_ = nullptr;
+        show(weights_text_, nullptr);
         drained_.notify(sc_core::SC_ZERO_TIME);
         end_flight(op.run);
     }
@@ -202,6 +235,7 @@ void pe_array::stream_rows() {
         streams_.pop_front();
         ++streaming_;
         in_operand_port_ = &op;
+        show(rows_text_, &op);
         port_since_[1] = plane_.clock.now();
         popped_.notify(sc_core::SC_ZERO_TIME);
         const bool swap = op.i.flags & spec::matmul_swap;
@@ -240,9 +274,11 @@ void pe_array::stream_rows() {
                 flights_.push_back(std::move(f));
                 in_operand_port_ = nullptr; // from here on it is a flight
                 flight_pushed_.notify(sc_core::SC_ZERO_TIME);
+                utilised().busy(start, next_stream_);
                 plane_.clock.wait_until(next_stream_);
             }
         }
+        show(rows_text_, nullptr);
         if (!streamed) {
             in_operand_port_ = nullptr;
             --streaming_;
@@ -260,15 +296,19 @@ void pe_array::land_sums() {
         const flight f = std::move(flights_.front());
         flights_.pop_front();
         landing_ = &f;
+        show(sums_text_, &f);
         plane_.clock.wait_until(f.end);
         // After a fault the array is in no defined state: recover() replaces it.
         if (!f.run->cancelled) {
             // The array must deliver exactly what its timing rules say; anything else is a fault of the model.
-            if (!array_->collect(f.end - 1, sums_) || sums_.last_cycle != f.end - 1 || sums_.rows != f.i.rows)
+            bool there = false;
+            run_array([&] { there = array_->collect(f.end - 1, sums_); });
+            if (!there || sums_.last_cycle != f.end - 1 || sums_.rows != f.i.rows)
                 throw std::logic_error("pe_array: the array did not deliver its sums in cycle " + std::to_string(f.end - 1));
             land(f);
         }
         landing_ = nullptr;
+        show(sums_text_, nullptr);
         --streaming_;
         ++streams_done_;
         drained_.notify(sc_core::SC_ZERO_TIME);

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "tlm/core/array/array_interface.h"
+#include "tlm/core/array/array_probes.h"
 #include "tlm/core/array/array_stalls.h"
 #include "tlm/core/array/array_timing.h"
 #include "tlm/elementwise/elementwise_engine.h"
@@ -31,6 +32,7 @@ private:
         spec::matrix_instruction i;
         resolved_operand a, d;
         number_format format{};
+        unsigned columns = 0;    ///< of the weights
         std::uint64_t after = 0; ///< load_weights: streams issued before it
     };
     struct flight : operation {
@@ -41,6 +43,21 @@ private:
     void on_cancel() override;
     void add_own_waits(wait_graph& g, wait_graph::id me, const fetched_instruction* handing_over) override;
     std::vector<held_instruction> held(const wait_graph& g) const override;
+    unsigned columns_of_weights(const fetched_instruction& i) const override;
+    void fresh_array();
+    template <typename Call>
+    void run_array(Call&& call) {
+        array_runs_ = true;
+        try {
+            call();
+        } catch (...) {
+            array_runs_ = false;
+            throw;
+        }
+        array_runs_ = false;
+    }
+    /// In `text`, from now on; null: nothing.
+    void show(trace::probe_id text, const operation* op);
     /// After a program that ended in the middle of something (abort, fault, weights never used) the array starts afresh.
     void recover(const run_handle& run);
     void load_weights();
@@ -64,6 +81,9 @@ private:
     std::uint64_t next_pause_ = 0; ///< the slot of the first one that the array has not been told of
     array_factory make_array_;
     std::unique_ptr<array_interface> array_;
+    const trace::probe_id weights_text_, rows_text_, sums_text_; ///< what the ports work on
+    const array_probes registers_;
+    bool array_runs_ = false; ///< time passes in it, and it tells changes
     requester weight_port_, operand_port_;
     std::deque<operation> loads_, streams_;
     std::deque<flight> flights_;
@@ -74,6 +94,8 @@ private:
     unsigned loading_ = 0, streaming_ = 0;  ///< loads in the port; streams taken from the queue whose sums have not all landed
     std::uint64_t loads_begun_ = 0, loads_complete_ = 0, swaps_ = 0;
     std::uint64_t loads_issued_ = 0, swaps_issued_ = 0;    ///< of this program
+    std::deque<unsigned> loaded_columns_;                  ///< of the loads that no matmul has swapped in yet
+    unsigned columns_in_use_ = 0;
     std::uint64_t streams_issued_ = 0, streams_done_ = 0;
     std::uint64_t last_swap_ = 0, next_stream_ = 0, array_free_ = 0;
     // What the ports' threads work on, for whoever asks why they do not go on.

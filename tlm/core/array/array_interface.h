@@ -112,7 +112,8 @@ public:
     // Waves. An array that has registers tells them from now on, if anybody listens (array_probes.h); the others have
     // nothing to tell. `probes` outlives the array.
     virtual void show(const array_probes& probes) { static_cast<void>(probes); }
-    // Lets the cycles before `cycle` pass, as collect() does, but keeps the sums.
+    // Lets the cycles before `cycle` pass, as collect() does, but keeps the sums. Not from within a change that the
+    // array tells.
     virtual void settle(std::uint64_t cycle) { static_cast<void>(cycle); }
 };
 

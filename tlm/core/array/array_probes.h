@@ -1,7 +1,8 @@
 // The registers of every PE as named probes: <array>.pe_ROW_COLUMN.weight, .shadow, .operand, .sum, .valid. Each as it
 // stands after the clock edge at the end of a cycle, so it is seen in the next one. Operands and weights are widened to
 // binary32 (or int8 in a word, of which the low byte counts), as the PE multiplies them; `sum` is what leaves the PE, D
-// cycles after the operand that it was made from.
+// cycles after the operand that it was made from. `operand` keeps the last valid one: what the register holds between
+// streams is of no consequence, and differs between implementations.
 #pragma once
 
 #include <string>

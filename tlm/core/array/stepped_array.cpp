@@ -227,8 +227,10 @@ void stepped_array::tell_registers() const {
             const auto tell = [&](array_probes::what what, std::uint32_t value) { probes_->set(r, c, what, clock_ + 1, value); };
             tell(array_probes::weight, pe_.active[pe]);
             tell(array_probes::shadow, pe_.shadow[pe]);
-            tell(array_probes::operand, line_values_[line]);
-            tell(array_probes::valid, line_flags_[line] & flag_valid);
+            const bool valid = line_flags_[line] & flag_valid;
+            tell(array_probes::valid, valid);
+            if (valid)
+                tell(array_probes::operand, line_values_[line]);
             tell(array_probes::sum, stage[pe]);
         }
     }
