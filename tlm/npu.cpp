@@ -39,6 +39,11 @@ npu::npu(const sc_core::sc_module_name& name, const npu_config& config, unsigned
       pe_("array", plane_, on_chip_, std::move(make_array), finished_),
       activation_("activation", spec::engine_activation, plane_, config.activation, on_chip_, finished_),
       vector_("vector", spec::engine_vector, plane_, config.vector, on_chip_, finished_), sockets_(config.check_protocol) {
+    probes.add_text_source([this](std::uint64_t cycle) {
+        for (unsigned c = 0; c < spec::contexts; ++c)
+            if (contexts_[c].active())
+                probes_.tell_text(cycle, c, contexts_[c].command());
+    });
     psum_ports_.show(probes, probes_.device + ".psum");
     std::uint64_t base = 0;
     for (const dram_region& region : config.device_dram.regions) {

@@ -41,7 +41,6 @@ public:
     const clock_domain& clock() const { return clock_; }
     stall_account& stalls() { return stalls_; }
     const pe_array& pe() const { return pe_; }
-    unsigned rows() const { return config_.array.rows; }
     const tagged_memory& dram() const { return dram_memory_; }
     const tagged_memory& buffer() const { return buffer_memory_; }
     const tagged_memory& psum() const { return psum_memory_; }

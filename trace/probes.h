@@ -47,6 +47,7 @@ public:
         if (listener_)
             throw std::logic_error("probe " + p.name + " is added after somebody has begun to listen");
         probes_.push_back(std::move(p));
+        present_.push_back(0);
         wanted_.push_back(false);
         return static_cast<probe_id>(probes_.size() - 1);
     }
@@ -55,6 +56,7 @@ public:
     /// One listener at a time; null: nobody.
     void listen(probe_listener* listener, const std::function<bool(const probe&)>& wanted) {
         listener_ = listener;
+        wake_at_ = ~cycle_t{0};
         ++epoch_;
         for (std::size_t i = 0; i < probes_.size(); ++i)
             wanted_[i] = listener && wanted(probes_[i]);
@@ -63,9 +65,27 @@ public:
     /// Changes with every listen(): whoever has asked for many probes need not ask again before.
     unsigned epoch() const { return epoch_; }
 
+    /// Nobody listens until there is a change of this cycle or a later one: then `wake` is called, once, to listen().
+    void sleep_until(cycle_t cycle, std::function<void()> wake) {
+        listen(nullptr, {});
+        wake_at_ = cycle;
+        wake_ = std::move(wake);
+    }
+    /// Tells the listener how everything that it wants stands, in this cycle: for one who comes late.
+    void retell(cycle_t cycle) const {
+        for (probe_id id = 0; id < probes_.size(); ++id)
+            if (wanted_[id] && probes_[id].kind == probe_kind::bits)
+                listener_->change(id, cycle, present_[id]);
+        for (const auto& source : text_sources_)
+            source(cycle);
+    }
+
     void set(probe_id id, cycle_t cycle, std::uint64_t bits) {
+        present_[id] = bits;
         if (wanted_[id])
             listener_->change(id, cycle, bits);
+        else if (cycle >= wake_at_)
+            wake();
     }
     void set_real(probe_id id, cycle_t cycle, double value) {
         if (wanted_[id])
@@ -86,16 +106,27 @@ public:
 
     /// A block that tells its changes late: called with a cycle, it tells all before it.
     void add_late_source(std::function<void(cycle_t)> source) { late_sources_.push_back(std::move(source)); }
+    /// A block with texts: called with a cycle, it tells those that stand.
+    void add_text_source(std::function<void(cycle_t)> source) { text_sources_.push_back(std::move(source)); }
     void catch_up(cycle_t cycle) const {
         for (const auto& source : late_sources_)
             source(cycle);
     }
 
 private:
+    void wake() {
+        wake_at_ = ~cycle_t{0};
+        wake_();
+    }
+
     std::vector<probe> probes_;
+    std::vector<std::uint64_t> present_;
     std::vector<std::uint8_t> wanted_; // a byte each: asked for at every change
     std::vector<std::function<void(cycle_t)>> late_sources_;
+    std::vector<std::function<void(cycle_t)>> text_sources_;
     std::function<std::string(std::uint32_t)> tensor_name_;
+    cycle_t wake_at_ = ~cycle_t{0};
+    std::function<void()> wake_;
     probe_listener* listener_ = nullptr;
     unsigned epoch_ = 0;
 };

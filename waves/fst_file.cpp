@@ -1,4 +1,5 @@
 // FST through the writer that ships with Verilator (gtkwave/fstapi.c).
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstring>
@@ -15,7 +16,8 @@ namespace {
 
 class fst_file final : public wave_file {
 public:
-    fst_file(const std::string& path, std::span<const trace::probe> probes, wave_time time) : path_(path), per_cycle_(time.per_cycle) {
+    fst_file(const std::string& path, std::span<const trace::probe> probes, wave_time time, std::uint64_t max_bytes)
+        : path_(path), per_cycle_(time.per_cycle), piece_(std::clamp<std::uint64_t>(max_bytes / 4, 1u << 14, 1u << 24)) {
         // The writer tells nothing about a folder that is not there.
         std::FILE* probe_file = std::fopen(path.c_str(), "wb");
         if (!probe_file)
@@ -48,8 +50,9 @@ public:
     ~fst_file() override { finish(); }
     void time(std::uint64_t cycle) override {
         fstWriterEmitTimeChange(context_, cycle * per_cycle_);
-        // The writer keeps up to 128 MB in memory: small pieces cost little, and a file that is cut off loses little.
-        if (told_ > (std::uint64_t{16} << 20)) {
+        // The writer keeps up to 128 MB in memory: small pieces cost little, and a file that is cut off loses little. What is told
+        // shrinks to a fraction on the disk, so a piece is no larger than what may still come.
+        if (told_ > piece_) {
             fstWriterFlushContext(context_);
             told_ = 0;
         }
@@ -90,7 +93,7 @@ private:
         context_ = nullptr;
     }
     std::string path_;
-    std::uint64_t per_cycle_, told_ = 0;
+    std::uint64_t per_cycle_, piece_, told_ = 0;
     void* context_ = nullptr;
     std::vector<signal> signals_;
 };
@@ -99,8 +102,8 @@ private:
 
 bool fst_available() { return true; }
 
-std::unique_ptr<wave_file> make_fst(const std::string& path, std::span<const trace::probe> probes, wave_time time) {
-    return std::make_unique<fst_file>(path, probes, time);
+std::unique_ptr<wave_file> make_fst(const std::string& path, std::span<const trace::probe> probes, wave_time time, std::uint64_t max_bytes) {
+    return std::make_unique<fst_file>(path, probes, time, max_bytes);
 }
 
 } // namespace retrace

@@ -10,6 +10,7 @@
 
 #include "waves/filters/float_script.h"
 #include "waves/value_names.h"
+#include "waves/wave_recorder.h"
 
 namespace retrace {
 
@@ -26,6 +27,7 @@ constexpr unsigned hexadecimal = 0x2, decimal = 0x4, binary = 0x8, right = 0x20,
 
 constexpr std::size_t most_markers = 26;      // of those with a letter
 constexpr std::uint64_t cycles_before = 20;   // left of the primary marker
+constexpr std::uint64_t cycles_of_view = 40;  // at least; in a window of the size below
 constexpr double pixels_per_cycle = 25;       // room for a short number in every cycle
 constexpr double pixels_per_unit = 200;       // GTKWave at zoom 0; a step of zoom is a factor of 2
 constexpr std::size_t most_unfolded = 4;      // groups within a block
@@ -142,7 +144,7 @@ public:
         for (const probe* p : b.own.signals)
             add(*p);
         for (const group& g : b.inner) {
-            const bool folded = b.inner.size() > most_unfolded && g.scope != view_.unfolded;
+            const bool folded = b.inner.size() > most_unfolded && !matches(view_.unfolded, g.scope);
             begin(g.scope, folded);
             for (const probe* p : g.signals)
                 add(*p);
@@ -205,11 +207,13 @@ private:
 
 /// Which dump, which markers, where the view begins.
 std::string header_of(const fs::path& dump, const fs::path& save, std::span<const block> blocks, wave_time time,
-                      std::span<const wave_marker> markers) {
+                      std::span<const wave_marker> markers, std::uint64_t last) {
     // With the save file's own name GTKWave finds dump and filters after all of them have been moved.
     std::string text = fmt::format("{}\n[dumpfile] \"{}\"\n[savefile] \"{}\"\n", first_line, dump.string(), save.string());
-    if (!markers.empty())
-        text += fmt::format("[timestart] {}\n", (markers[0].cycle - std::min(markers[0].cycle, cycles_before)) * time.per_cycle);
+    if (!markers.empty()) {
+        const std::uint64_t first = std::min(markers[0].cycle - std::min(markers[0].cycle, cycles_before), last - std::min(last, cycles_of_view));
+        text += fmt::format("[timestart] {}\n", first * time.per_cycle);
+    }
     text += "[size] 1400 850\n[pos] -1 -1\n";
     if (!markers.empty()) {
         // *ZOOM PRIMARY A B C ...; -1: none. Without markers GTKWave shows all of the time.
@@ -240,7 +244,7 @@ std::string write_save_file(const std::string& waves, std::span<const probe> sig
     signal_list everything(filters, view);
     for (const block& b : blocks)
         everything.add(b);
-    write_text(all, header_of(dump, all, blocks, time, markers) + everything.text());
+    write_text(all, header_of(dump, all, blocks, time, markers, view.last) + everything.text());
 
     remove_our_save_files(folder);
     if (blocks.size() > 1) {
@@ -249,7 +253,7 @@ std::string write_save_file(const std::string& waves, std::span<const probe> sig
             const fs::path save = folder / (b.name + ".gtkw");
             signal_list one(filters, view);
             one.add(b);
-            write_text(save, header_of(dump, save, {&b, 1}, time, markers) + one.text());
+            write_text(save, header_of(dump, save, {&b, 1}, time, markers, view.last) + one.text());
         }
     }
     return all.string();

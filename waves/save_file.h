@@ -23,7 +23,8 @@ struct wave_marker {
 /// How a reader finds the signals.
 struct wave_view {
     bool integer_words = false; ///< probes with the values "word" hold int8 and int32, not binary32
-    std::string unfolded;       ///< a scope inside a block that is of interest: "npu0.array.pe_3_4"; of many, the others are folded
+    std::string unfolded;       ///< scopes inside a block that are of interest, a pattern: "npu0.array.pe_*_4"; of many, the others are folded
+    std::uint64_t last = ~std::uint64_t{0}; ///< cycle of the file, if known: GTKWave begins elsewhere when a view would reach beyond it
 };
 
 /// Writes the save files and the filters for `signals`, in the order of the file; at most 26 markers, the first is the primary one

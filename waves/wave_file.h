@@ -39,8 +39,9 @@ struct wave_time {
 wave_time time_of(std::uint64_t femtoseconds_per_cycle);
 
 bool fst_available();
-/// Throws wave_error.
-std::unique_ptr<wave_file> make_fst(const std::string& path, std::span<const trace::probe> probes, wave_time time);
+/// Throws wave_error. `max_bytes`: bytes() is asked to keep the file below it, so it is to be exact enough for that.
+std::unique_ptr<wave_file> make_fst(const std::string& path, std::span<const trace::probe> probes, wave_time time,
+                                    std::uint64_t max_bytes = 200'000'000);
 std::unique_ptr<wave_file> make_vcd(const std::string& path, std::span<const trace::probe> probes, wave_time time);
 
 /// Calls `open(scope)`, `variable(index, name)` and `close()` so that names become a hierarchy: "npu0.dma0.state" is `state` in dma0 in npu0.

@@ -89,21 +89,32 @@ bool natural_less(std::string_view a, std::string_view b) {
     return a.size() - i < b.size() - j;
 }
 
+void check_names(const wave_settings& settings, const trace::probe_registry& probes) {
+    const std::vector<trace::probe>& all = probes.probes();
+    for (const std::string& s : settings.scopes)
+        if (std::none_of(all.begin(), all.end(), [&](const trace::probe& p) { return matches(s, p.name); }))
+            throw wave_error(fmt::format("--wave-scope {}: no signal has such a name; there are the scopes {}", s, scopes_of(probes)));
+    if (settings.start >= settings.stop)
+        throw wave_error(fmt::format("the waves from cycle {} to {} hold no cycle: --wave-stop is the first cycle after them", settings.start, settings.stop));
+    if (settings.trigger.empty())
+        return;
+    const auto trigger = std::find_if(all.begin(), all.end(), [&](const trace::probe& p) { return p.name == settings.trigger; });
+    if (trigger == all.end() || trigger->kind != probe_kind::bits)
+        throw wave_error(fmt::format("--wave-trigger {}: {}", settings.trigger,
+                                     trigger == all.end() ? "there is no such signal; a trigger is the full name of one, for example npu0.dma0.fault"
+                                                          : "the signal is no number"));
+}
+
 wave_recorder::wave_recorder(const wave_settings& settings, trace::probe_registry& probes, std::uint64_t femtoseconds_per_cycle,
                              std::function<std::uint64_t()> now)
     : settings_(settings), registry_(probes), now_(std::move(now)), time_(time_of(femtoseconds_per_cycle)) {
     const std::vector<trace::probe>& all = registry_.probes();
+    check_names(settings_, registry_);
     const auto drawn = [&](const trace::probe& p) {
         if (settings_.scopes.empty())
             return !is_detail(p.name);
         return std::any_of(settings_.scopes.begin(), settings_.scopes.end(), [&](const std::string& s) { return matches(s, p.name); });
     };
-    for (const std::string& s : settings_.scopes)
-        if (std::none_of(all.begin(), all.end(), [&](const trace::probe& p) { return matches(s, p.name); }))
-            throw wave_error(fmt::format("--wave-scope {}: no signal has such a name; there are the scopes {}", s, scopes_of(registry_)));
-    if (settings_.start >= settings_.stop)
-        throw wave_error(fmt::format("the waves from cycle {} to {} hold no cycle: --wave-stop is the first cycle after them", settings_.start, settings_.stop));
-
     std::vector<std::uint32_t> order;
     std::uint32_t trigger = ~0u;
     for (std::uint32_t i = 0; i < all.size(); ++i) {
@@ -112,10 +123,6 @@ wave_recorder::wave_recorder(const wave_settings& settings, trace::probe_registr
         if (!settings_.trigger.empty() && all[i].name == settings_.trigger)
             trigger = i;
     }
-    if (!settings_.trigger.empty() && (trigger == ~0u || all[trigger].kind != probe_kind::bits))
-        throw wave_error(fmt::format("--wave-trigger {}: {}", settings_.trigger,
-                                     trigger == ~0u ? "there is no such signal; a trigger is the full name of one, for example npu0.dma0.fault"
-                                                    : "the signal is no number"));
     std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return natural_less(all[a].name, all[b].name); });
     signal_of_.assign(all.size(), ~0u);
     for (const std::uint32_t probe : order) {
@@ -138,11 +145,24 @@ wave_recorder::wave_recorder(const wave_settings& settings, trace::probe_registr
     if (!vcd && !settings_.file.ends_with(".fst"))
         throw wave_error(fmt::format("{}: a file of waves ends in .fst or .vcd", settings_.file));
     const std::span<const trace::probe> drawn_signals = signals();
-    file_ = vcd ? make_vcd(settings_.file, drawn_signals, time_) : make_fst(settings_.file, drawn_signals, time_);
-    std::vector<std::uint8_t> listened(all.size());
-    for (std::size_t i = 0; i < all.size(); ++i)
-        listened[i] = signal_of_[i] != ~0u;
-    registry_.listen(this, [&](const trace::probe& p) { return listened[static_cast<std::size_t>(&p - all.data())] != 0; });
+    file_ = vcd ? make_vcd(settings_.file, drawn_signals, time_) : make_fst(settings_.file, drawn_signals, time_, settings_.max_bytes);
+    // Until shortly before the window nobody listens, and it costs nothing. What is told ahead of its cycle is told less than this ahead.
+    constexpr std::uint64_t lead = 16'384;
+    if (trigger_ == ~0u && settings_.start > lead) {
+        sleeps_ = true;
+        registry_.sleep_until(settings_.start - lead, [this] {
+            listen();
+            registry_.retell(now_());
+        });
+    } else {
+        listen();
+    }
+}
+
+void wave_recorder::listen() {
+    sleeps_ = false;
+    const std::vector<trace::probe>& all = registry_.probes();
+    registry_.listen(this, [&](const trace::probe& p) { return signal_of_[static_cast<std::size_t>(&p - all.data())] != ~0u; });
 }
 
 wave_recorder::~wave_recorder() {
@@ -247,7 +267,7 @@ void wave_recorder::write_pending() {
         if ((i + 1 < pending_.size() && pending_[i + 1].first == signal) || written_[signal] == what)
             continue;
         if (pending_cycle_ != file_time_) {
-            if (changes_ - measured_ > 10'000) {
+            if (changes_ - measured_ > 1000) {
                 measured_ = changes_;
                 if (file_->bytes() >= settings_.max_bytes) {
                     full_ = pending_cycle_;
@@ -276,18 +296,20 @@ void wave_recorder::close() {
     settle(now + 1);
     write_pending();
     if (begun_ && !full_ && std::min(now, settings_.stop) > file_time_)
-        file_->time(std::min(now, settings_.stop));
+        file_->time(file_time_ = std::min(now, settings_.stop));
     const std::unique_ptr<wave_file> file = std::move(file_);
     file->close();
 }
 
 std::string wave_recorder::remarks() const {
     if (full_)
-        return fmt::format("{} reached {} MB and stops before cycle {}; the run went on. A window (--wave-start, --wave-stop), fewer signals (--wave-scope) or "
-                           "--wave-max keep it smaller",
-                           settings_.file, settings_.max_bytes / 1'000'000, *full_);
+        return fmt::format("{} reached {:.3g} MB and stops before cycle {}; the run went on. A window (--wave-start, --wave-stop), fewer signals "
+                           "(--wave-scope) or --wave-max keep it smaller",
+                           settings_.file, static_cast<double>(settings_.max_bytes) / 1e6, *full_);
     if (trigger_ != ~0u && !triggered_)
         return fmt::format("{} is empty: {} never became other than 0", settings_.file, settings_.trigger);
+    if (sleeps_)
+        return fmt::format("{} is empty: the run ended before cycle {}, in cycle {}", settings_.file, settings_.start, now_());
     if (!begun_)
         return fmt::format("{} is empty: no signal changed from cycle {} to {}; the last change was in cycle {}", settings_.file, settings_.start,
                            settings_.stop == ~std::uint64_t{0} ? "the end" : std::to_string(settings_.stop), last_);

@@ -25,6 +25,9 @@ bool matches(std::string_view pattern, std::string_view name);
 /// Names in which numbers come in their order: bank2 before bank10.
 bool natural_less(std::string_view a, std::string_view b);
 
+/// Throws wave_error for a scope or a trigger that means no signal of these, with what there is.
+void check_names(const wave_settings& settings, const trace::probe_registry& probes);
+
 class wave_recorder final : public trace::probe_listener {
 public:
     /// `now`: the present cycle. Throws wave_error: a file that cannot be written, a pattern or trigger that means no probe (with near names).
@@ -40,6 +43,7 @@ public:
     std::uint64_t changes() const { return changes_; } ///< written
     std::span<const trace::probe> signals() const { return {signals_.data(), of_file_}; } ///< of the file, in its order
     wave_time time() const { return time_; }
+    std::uint64_t last() const { return file_time_; } ///< cycle of the file, after close()
     /// Whether what happened in this cycle is in the file, once it is closed.
     bool covers(std::uint64_t cycle) const { return begun_ && cycle >= first_ && cycle < settings_.stop && (!full_ || cycle < *full_); }
     std::optional<std::uint64_t> triggered() const { return triggered_; }
@@ -58,6 +62,7 @@ private:
     };
 
     void push(trace::probe_id probe, std::uint64_t cycle, value what);
+    void listen();
     void settle(std::uint64_t cycle); ///< everything before `cycle` has been told
     void take(told& t);               ///< in order
     void begin(std::uint64_t cycle);
@@ -71,6 +76,7 @@ private:
     std::vector<trace::probe> signals_;       ///< of the file, in its order; then the trigger, if it is none of them
     std::size_t of_file_ = 0;
     std::vector<std::uint32_t> signal_of_;    ///< by probe
+    bool sleeps_ = false;                     ///< the window is far away
     std::vector<value> values_;               ///< as of the last change taken
     std::vector<value> written_;              ///< as the file has it
     std::priority_queue<told, std::vector<told>, std::greater<>> waiting_;

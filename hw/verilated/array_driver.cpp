@@ -229,16 +229,7 @@ void array_driver::tell_registers() {
     for (unsigned r = 0; r < config_.rows; ++r) {
         for (unsigned c = 0; c < config_.columns; ++c) {
             const pe_registers& pe = registers_[std::size_t{r} * config_.columns + c];
-            const auto tell = [&](array_probes::what what, std::uint32_t value) {
-                probes_->set(r, c, what, now_ + 1, value);
-            };
-            tell(array_probes::weight, *pe.weight);
-            tell(array_probes::shadow, *pe.shadow);
-            tell(array_probes::valid, *pe.valid);
-            if (*pe.valid) {
-                tell(array_probes::operand, *pe.operand);
-            }
-            tell(array_probes::sum, *pe.sum);
+            probes_->set(r, c, now_ + 1, *pe.weight, *pe.shadow, *pe.operand, *pe.sum, *pe.valid != 0, config_.fma_depth);
         }
     }
 }
@@ -250,7 +241,7 @@ void array_driver::clock(bool stall) {
     inputs_.stall = stall;
     model_->clock(inputs_, outputs_);
     ++steps_;
-    if (probes_ != nullptr && probes_->wanted()) {
+    if (!stall && probes_ != nullptr && probes_->wanted()) {
         tell_registers();
     }
     if (outputs_.swap_error || outputs_.load_error) {

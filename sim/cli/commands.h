@@ -28,6 +28,12 @@ struct plan_options {
     std::string config;
     std::vector<std::string> overrides;
     bool programs = false; ///< also list the engine programs
+    // As for train.
+    std::string out, array, timeline_max = "50MB";
+    wave_options waves;
+    bool no_calibration = false; ///< do not run the first steps
+    std::string first_steps;     ///< folder: run first steps, and say there what they took (sim/cost/calibration.h)
+    std::vector<double> first_steps_seconds{1.2, 2.5};
 };
 int plan(const plan_options& options);
 

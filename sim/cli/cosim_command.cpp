@@ -37,7 +37,7 @@ int work(const cosim_options& o) {
     const cosim::case_result r = cosim::work(c, array, o.out, [&](simulated_port& port) -> std::shared_ptr<void> {
         if (!waves)
             return {};
-        auto session = std::make_shared<wave_session>(*waves, port);
+        auto session = std::make_shared<wave_session>(*waves, port, false, wave_session::trigger_mode::in_place);
         if (failure)
             session->mark(*failure);
         return session;

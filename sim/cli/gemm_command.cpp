@@ -17,6 +17,8 @@
 #include "sim/config/checks.h"
 #include "sim/config/config_error.h"
 #include "sim/config/load.h"
+#include "sim/cost/disk_room.h"
+#include "sim/cost/log_size.h"
 #include "sim/log/sqlite_log.h"
 #include "sim/log/tensor_names.h"
 #include "sim/platform/array_choice.h"
@@ -154,6 +156,15 @@ void plan_peaks(run_summary& summary, const compiler::gemm_program& program, con
             m.planned_peak_bytes = found->second;
 }
 
+/// What brings A and B down and C up.
+std::vector<compiler::compiled_kernel> copies_of(const gemm_options& o, const device_capabilities& capabilities, number_format format) {
+    std::vector<compiler::compiled_kernel> copies;
+    const std::uint64_t m = o.m, k = o.k, n = o.n, size = bytes_of(format);
+    for (const std::uint64_t bytes : {m * k * size, k * n * size, m * n * 4})
+        copies.push_back(compiler::compile_transfer({1, bytes, bytes, bytes}, capabilities));
+    return copies;
+}
+
 /// The product's programs, before there is a device: what does not fit is refused here. Throws capacity_error, config_error.
 compiler::gemm_program compile(const gemm_options& o, const npu_config& npu, number_format format) {
     const auto capabilities = capabilities_of(npu);
@@ -167,10 +178,8 @@ compiler::gemm_program compile(const gemm_options& o, const npu_config& npu, num
         shape.block_rows = o.m;
     compiler::gemm_program program = compiler::compile_gemm(shape, capabilities, compiler::whole_state_buffer(capabilities));
     std::uint64_t needed = 0;
-    std::vector<compiler::compiled_kernel> kernels = program.kernels;
-    const std::uint64_t m = o.m, k = o.k, n = o.n, size = bytes_of(format);
-    for (const std::uint64_t bytes : {m * k * size, k * n * size, m * n * 4}) // up, up and down
-        kernels.push_back(compiler::compile_transfer({1, bytes, bytes, bytes}, capabilities));
+    std::vector<compiler::compiled_kernel> kernels = copies_of(o, capabilities, format);
+    kernels.insert(kernels.end(), program.kernels.begin(), program.kernels.end());
     for (const compiler::compiled_kernel& kernel : kernels)
         for (const compiler::engine_program& p : kernel.programs)
             needed += (p.code.size() * spec::instruction_bytes + spec::program_alignment - 1) / spec::program_alignment * spec::program_alignment;
@@ -221,6 +230,24 @@ gemm_job prepare(const gemm_options& o) {
         make_serial(job.npu, o);
     job.program = compile(o, job.npu, job.format);
     return job;
+}
+
+/// The disk that the run needs.
+disk_needs needs_of(const gemm_options& o, const gemm_job& job, const std::optional<timeline_options>& timeline) {
+    const bool tiles = timeline && timeline->steps && timeline->steps->contains(1);
+    const log_size log = log_of_product(job.npu, job.program, copies_of(o, capabilities_of(job.npu), job.format), tiles);
+    disk_needs needs;
+    needs.log = log.bytes;
+    needs.log_tiles = log.tile_bytes;
+    needs.fewer_tiles = "leave out --timeline-steps";
+    needs.no_log.clear();
+    needs.timeline = timeline ? std::min(timeline->max_bytes, log.timeline_bytes) : 0;
+    if (job.waves) {
+        needs.waves = job.waves->max_bytes;
+        needs.wave_file = job.waves->file;
+    }
+    needs.other = other_bytes(1);
+    return needs;
 }
 
 /// The product on the device, measured and verified.
@@ -343,6 +370,7 @@ int gemm(const gemm_options& o) {
     std::vector<std::uint32_t> tile_steps; // the product's commands are those of step 1
     if (timeline && timeline->steps && timeline->steps->contains(1))
         tile_steps = {1};
+    check_room(out, needs_of(o, job, timeline));
 
     run_folder folder(out);
     sqlite_log log(folder.file("events.sqlite").string(), tile_steps);
@@ -377,15 +405,15 @@ int gemm(const gemm_options& o) {
             waves->mark(*point);
         if (waves)
             attempt([&] { waves->finish(); });
-        attempt([&] { draw_timeline(folder, &log, timeline); });
         try_write_report(out);
+        try_draw_timeline(folder, &log, timeline);
         if (point && !o.waves.no_failure_waves && !(waves && waves->covers(point->cycle)))
             record_failure(out, *point, job.npu);
         throw;
     }
     write_summary();
-    draw_timeline(folder, &log, timeline);
     try_write_report(out);
+    try_draw_timeline(folder, &log, timeline);
     fmt::print(stderr, "{}", describe_unused_windows(job.npu.array, port.tiles_in_windows(), port.cycles()));
     if (waves)
         waves->finish();
@@ -397,7 +425,7 @@ int gemm(const gemm_options& o) {
                    100 * summary.utilisation);
         fmt::print("checksum {}, {} against the scalar reference\n\n", *summary.checksum, *summary.verified ? "equal" : "NOT EQUAL");
         fmt::print("{}\nResults in {}\n", describe(summary), out.string());
-        if (waves)
+        if (waves && waves->draws())
             fmt::print("Waves in {}; look at them with: gtkwave {}.gtkw\n", job.waves->file, job.waves->file);
     }
     if (!*summary.verified)

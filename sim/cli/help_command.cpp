@@ -12,7 +12,7 @@ constexpr const char* overview = R"(retrace: a neural-network training processor
 
 A first look
   retrace train examples/digits/recompute.yaml        train a network; results in out/digits-recompute
-  retrace plan examples/digits/recompute.yaml         what that run will do and need, without running it
+  retrace plan examples/digits/recompute.yaml         what that run will do, need and cost
   retrace prove out/digits-recompute                  prove from its log that the run kept to its schedule
   retrace inspect out/digits-recompute                what can be asked of its event log
   retrace gemm --m 512 --k 512 --n 512                one matrix product: cycles, utilisation, stalls

@@ -1,4 +1,5 @@
 // The program `retrace`: parses the command line and turns exceptions into messages and exit codes.
+#include <csignal>
 #include <cstdlib>
 #include <new>
 
@@ -130,6 +131,13 @@ int run(int argc, char** argv) {
     plan_command->add_option("CONFIG", plan.config, "YAML configuration")->required();
     add_overrides(plan_command, plan.overrides);
     plan_command->add_flag("--programs", plan.programs, "also list the engine programs");
+    plan_command->add_flag("--no-calibration", plan.no_calibration, "do not run the first steps to measure time and memory");
+    plan_command->add_option("--out", plan.out, "folder where the run would go (default out/<name of the configuration>)");
+    plan_command->add_option("--array", plan.array, array_text)->check(CLI::IsMember(array_implementations()));
+    plan_command->add_option("--timeline-max", plan.timeline_max, "largest timeline.json; 0: none")->type_name("BYTES")->capture_default_str();
+    add_waves(plan_command, plan.waves);
+    plan_command->add_option("--first-steps", plan.first_steps)->group(""); // what the measurement starts
+    plan_command->add_option("--first-steps-time", plan.first_steps_seconds)->delimiter(',')->expected(2)->group("");
 
     cli::prove_options prove;
     CLI::App* prove_command = app.add_subcommand("prove", "prove from a run's event log that the device kept to its schedule");
@@ -250,5 +258,6 @@ int sc_main(int argc, char** argv) { return run(argc, argv); }
 // libsystemc has a main of its own that prints a banner before anything else; this one keeps standard output the program's.
 int main(int argc, char** argv) {
     setenv("SYSTEMC_DISABLE_COPYRIGHT_MESSAGE", "1", 1);
+    std::signal(SIGXFSZ, SIG_IGN); // a file that may not grow is an error of its writer, who says so, not the end of the process
     return sc_core::sc_elab_and_sim(argc, argv);
 }

@@ -7,6 +7,7 @@
 
 #include "sim/cli/commands.h"
 #include "sim/config/load.h"
+#include "sim/log/log_reader.h"
 #include "sim/proof/proof.h"
 #include "sim/report/proof_file.h"
 #include "sim/report/run_folder.h"
@@ -32,6 +33,7 @@ int prove(const prove_options& options) {
     const loaded_config loaded = parse_config(text_of(config, folder), config.string());
     if (!std::filesystem::is_regular_file(events))
         throw run_folder_error("there is no " + events.string() + ": train with log.events: true");
+    recover_log(events.string());
     const proof_expectations expectations = expectations_of(loaded.config);
     const std::vector<proof_result> results = retrace::prove(events.string(), expectations);
     const auto failed =

@@ -31,9 +31,10 @@ std::optional<timeline_options> timeline_choice(const std::string& steps, const 
 }
 
 void draw_timeline(const run_folder& folder, sqlite_log* log, const std::optional<timeline_options>& choice) {
+    if (log)
+        log->close();
     if (!log || !choice)
         return;
-    log->close();
     const timeline_result result =
         write_timeline(folder.file("events.sqlite").string(), folder.file("timeline.json").string(), *choice);
     std::string text = result.left_out;
@@ -42,6 +43,16 @@ void draw_timeline(const run_folder& folder, sqlite_log* log, const std::optiona
         fmt::print(stderr, "timeline.json: {}\n", text.substr(0, end));
         text.erase(0, end == std::string::npos ? end : end + 1);
     }
+}
+
+bool try_draw_timeline(const run_folder& folder, sqlite_log* log, const std::optional<timeline_options>& choice) {
+    try {
+        draw_timeline(folder, log, choice);
+        return log && choice;
+    } catch (const std::exception& e) {
+        fmt::print(stderr, "retrace: no timeline.json: {}\n", e.what());
+    }
+    return false;
 }
 
 } // namespace retrace::cli

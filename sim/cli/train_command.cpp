@@ -8,6 +8,7 @@
 #include "sim/cli/training_run.h"
 #include "sim/cli/waves.h"
 #include "sim/config/load.h"
+#include "sim/cost/run_cost.h"
 #include "sim/log/sqlite_log.h"
 #include "sim/log/tensor_names.h"
 #include "sim/platform/array_choice.h"
@@ -112,6 +113,11 @@ int train(const train_options& options) {
     run_folder::check(out);
     run_folder::check_outside(out, options.config);
     run_folder::check_outside(out, config.data.file);
+    run_files files;
+    files.timeline_max = timeline ? std::optional(timeline->max_bytes) : std::nullopt;
+    if (prepared.waves)
+        files.waves = {prepared.waves->file, prepared.waves->max_bytes};
+    check_room(out, needs_of(config, prepared.plan, length_of(config, prepared.data.rows()), files));
 
     run_folder folder(out);
     folder.write("config.resolved.yaml", to_yaml(config));
@@ -161,17 +167,18 @@ int train(const train_options& options) {
             waves->mark(*point);
         if (waves)
             attempt([&] { waves->finish(); });
-        attempt([&] { draw_timeline(folder, log.get(), timeline); });
         try_write_report(out);
+        try_draw_timeline(folder, log.get(), timeline);
         if (point && !options.waves.no_failure_waves && !(waves && waves->covers(point->cycle)))
             record_failure(out, *point, config.npu);
         throw;
     }
     write_summary();
-    draw_timeline(folder, log.get(), timeline);
     const bool reported = try_write_report(out);
+    const bool drawn = try_draw_timeline(folder, log.get(), timeline);
     fmt::print(stderr, "{}", describe_unused_windows(config.npu.array, run->platform().tiles_in_windows(), run->platform().cycles()));
-    if (const auto waves = run.waves())
+    const std::shared_ptr<wave_session> waves = run.waves();
+    if (waves)
         waves->finish();
     if (options.quiet)
         return success;
@@ -181,19 +188,9 @@ int train(const train_options& options) {
     fmt::print("Schedule {}: {} forward executions, {} cycles\n\n", summary.schedule, summary.forward_executions, summary.cycles);
     fmt::print("{}\n", describe(summary));
     fmt::print("Files in {}: {}summary.json, steps.csv{}{}, config.resolved.yaml\n", out.string(), reported ? "report.html, " : "",
-               log ? ", events.sqlite" : "", log && timeline ? ", timeline.json" : "");
-    if (prepared.waves)
+               log ? ", events.sqlite" : "", drawn ? ", timeline.json" : "");
+    if (waves && waves->draws())
         fmt::print("Waves in {}; look at them with: gtkwave {}.gtkw\n", prepared.waves->file, prepared.waves->file);
-    return success;
-}
-
-int plan(const plan_options& options) {
-    const loaded_config loaded = load_config(options.config, options.overrides);
-    const retrace::plan p = plan_of(loaded.config);
-    fmt::print("{}", describe(p));
-    if (options.programs)
-        for (const compiler::compiled_kernel& k : p.kernels)
-            fmt::print("\n{}:\n{}", k.name, compiler::disassemble(k));
     return success;
 }
 

@@ -24,6 +24,8 @@ constexpr std::uint64_t cycles_before = 10'000, cycles_after = 1'000; ///< of a 
 constexpr std::uint64_t warm_up = 4096;
 constexpr unsigned most_pes = 1024;                                   ///< drawn without being asked for
 
+constexpr const char* trigger_name = "trigger"; ///< of the marker: a run that is drawn for it need not fail
+
 wave_session* recording = nullptr; // for abort(): a process simulates one device
 std::vector<std::string> command_line;
 
@@ -37,6 +39,50 @@ bool draws_pes(const wave_settings& settings, const array_settings& array) {
     return std::any_of(all.begin(), all.end(), [&](const trace::probe& p) {
         return std::any_of(settings.scopes.begin(), settings.scopes.end(), [&](const std::string& s) { return matches(s, p.name); });
     });
+}
+
+/// This program again with other arguments; its standard output is left out. Says on standard error why there is no such run, or how it died.
+bool run_again(std::vector<std::string> arguments) {
+    std::vector<char*> argv;
+    for (std::string& a : arguments)
+        argv.push_back(a.data());
+    argv.push_back(nullptr);
+    std::fflush(nullptr);
+    const pid_t parent = getpid(), pid = fork();
+    if (pid < 0) {
+        fmt::print(stderr, "retrace: no process can be started: {}\n", std::strerror(errno));
+        return false;
+    }
+    if (pid == 0) {
+        // Only calls that are safe after fork; nothing that this process has open goes along.
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != parent)
+            _exit(127);
+        const int nothing = open("/dev/null", O_RDWR);
+        dup2(nothing, STDIN_FILENO);
+        dup2(nothing, STDOUT_FILENO);
+        close_range(3, ~0u, 0);
+        execv("/proc/self/exe", argv.data());
+        _exit(127);
+    }
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    fmt::print(stderr, "retrace: no waves: the second run {}\n",
+               WIFEXITED(status) ? fmt::format("ended with exit code {}", WEXITSTATUS(status)) : fmt::format("died of signal {}", WTERMSIG(status)));
+    return false;
+}
+
+/// `cycle`: the trigger's.
+void record_trigger(const wave_settings& settings, std::uint64_t cycle) {
+    const std::uint64_t start = std::max(settings.start, cycle > settings.before ? cycle - settings.before : 0);
+    fmt::print(stderr, "retrace: {} came in cycle {}; running again to draw the waves from cycle {} on\n", settings.trigger, cycle, start);
+    std::vector<std::string> arguments = command_line;
+    arguments.insert(arguments.end(), {"--wave-start", std::to_string(start), "--failure=" + std::to_string(cycle) + "=" + trigger_name});
+    if (run_again(std::move(arguments)))
+        fmt::print(stderr, "retrace: waves in {}; look at them with: gtkwave {}.gtkw\n", settings.file, settings.file);
 }
 
 } // namespace
@@ -80,7 +126,8 @@ std::optional<wave_settings> wave_choice(const wave_options& options, npu_config
     settings.scopes = options.scopes;
     settings.start = options.start;
     settings.stop = options.stop;
-    settings.trigger = options.trigger;
+    if (options.failure.empty()) // it has come
+        settings.trigger = options.trigger;
     settings.before = options.before;
     try {
         settings.max_bytes = parse_bytes(options.max);
@@ -101,8 +148,22 @@ std::optional<wave_settings> wave_choice(const wave_options& options, npu_config
     return settings;
 }
 
-wave_session::wave_session(const wave_settings& settings, simulated_port& port, bool integers)
-    : settings_(settings), recorder_(settings, port.probes(), port.femtoseconds_per_cycle(), [&port] { return port.cycles(); }) {
+trigger_watch::trigger_watch(const wave_settings& settings, trace::probe_registry& probes)
+    : probes_(probes), start_(settings.start), stop_(settings.stop) {
+    check_names(settings, probes);
+    probes.listen(this, [&](const trace::probe& p) { return p.name == settings.trigger; });
+}
+
+void trigger_watch::change(trace::probe_id, trace::cycle_t cycle, std::uint64_t bits) {
+    if (!cycle_ && bits != 0 && cycle >= start_ && cycle < stop_)
+        cycle_ = cycle;
+}
+
+wave_session::wave_session(const wave_settings& settings, simulated_port& port, bool integers, trigger_mode mode) : settings_(settings) {
+    if (!settings.trigger.empty() && mode == trigger_mode::run_again)
+        watch_.emplace(settings, port.probes());
+    else
+        recorder_.emplace(settings, port.probes(), port.femtoseconds_per_cycle(), [&port] { return port.cycles(); });
     view_.integer_words = integers;
     recording = this;
     // On a stack of its own: those of the kernel's threads are small.
@@ -147,11 +208,14 @@ void wave_session::close() {
     if (closed_)
         return;
     closed_ = true;
-    recorder_.close();
+    if (!recorder_)
+        return;
+    recorder_->close();
     std::vector<wave_marker> markers = markers_;
-    if (const auto cycle = recorder_.triggered())
+    if (const auto cycle = recorder_->triggered())
         markers.push_back({*cycle, "trigger " + settings_.trigger});
-    write_save_file(settings_.file, recorder_.signals(), recorder_.time(), markers, view_);
+    view_.last = recorder_->last();
+    write_save_file(settings_.file, recorder_->signals(), recorder_->time(), markers, view_);
 }
 
 void wave_session::finish() {
@@ -160,12 +224,18 @@ void wave_session::finish() {
     } catch (const wave_error& e) {
         throw std::runtime_error(e.what()); // not what was asked for, but the disk
     }
-    if (const std::string remarks = recorder_.remarks(); !remarks.empty())
+    if (watch_) {
+        if (const auto cycle = watch_->cycle())
+            record_trigger(settings_, *cycle);
+        else
+            fmt::print(stderr, "retrace: waves: no {}: {} never became other than 0\n", settings_.file, settings_.trigger);
+    } else if (const std::string remarks = recorder_->remarks(); !remarks.empty()) {
         fmt::print(stderr, "retrace: waves: {}\n", remarks);
+    }
 }
 
 int judge_again(const failure_point& expected, const std::optional<failure_point>& found) {
-    if (found && found->cycle == expected.cycle)
+    if (expected.what == trigger_name || (found && found->cycle == expected.cycle))
         return success;
     fmt::print(stderr, "retrace: the second run {}: please report this, runs are to be deterministic\n",
                found ? fmt::format("failed at cycle {}, not {}", found->cycle, expected.cycle) : "did not fail");
@@ -185,37 +255,9 @@ void record_failure(const std::filesystem::path& folder, const failure_point& po
         arguments.push_back(a);
     if (config.array.rows * config.array.columns <= most_pes)
         arguments.insert(arguments.end(), {"--wave-scope", "npu0.*"});
-    std::vector<char*> argv;
-    for (std::string& a : arguments)
-        argv.push_back(a.data());
-    argv.push_back(nullptr);
     fmt::print(stderr, "retrace: running again up to cycle {} to record the waves before the {} (--no-failure-waves: not)\n", point.cycle, point.what);
-    std::fflush(nullptr);
-    const pid_t parent = getpid(), pid = fork();
-    if (pid < 0) {
-        fmt::print(stderr, "retrace: no process can be started: {}\n", std::strerror(errno));
-        return;
-    }
-    if (pid == 0) {
-        // Only calls that are safe after fork; nothing that this process has open goes along.
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-        if (getppid() != parent)
-            _exit(127);
-        const int nothing = open("/dev/null", O_RDWR);
-        dup2(nothing, STDIN_FILENO);
-        dup2(nothing, STDOUT_FILENO);
-        close_range(3, ~0u, 0);
-        execv("/proc/self/exe", argv.data());
-        _exit(127);
-    }
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    if (run_again(std::move(arguments)))
         fmt::print(stderr, "retrace: waves of cycles {} to {} in {}; look at them with: gtkwave {}.gtkw\n", start, point.cycle + cycles_after, file, file);
-    else
-        fmt::print(stderr, "retrace: no waves of the failure: the second run {}\n",
-                   WIFEXITED(status) ? fmt::format("ended with exit code {}", WEXITSTATUS(status)) : fmt::format("died of signal {}", WTERMSIG(status)));
 }
 
 } // namespace retrace::cli

@@ -25,12 +25,34 @@ std::vector<std::string> arguments_of(const wave_options& options);
 /// The marker of `failure`. Throws config_error.
 std::optional<failure_point> expected_failure(const wave_options& options);
 
-/// Records from the device's first cycle on; the file is closed and readable whatever ends the run: an error, a signal, abort(). Lives no
-/// longer than the port.
+/// Looks out for the first cycle in which a signal is other than 0.
+class trigger_watch final : public trace::probe_listener {
+public:
+    trigger_watch(const wave_settings& settings, trace::probe_registry& probes);
+    ~trigger_watch() override { probes_.listen(nullptr, {}); }
+    std::optional<std::uint64_t> cycle() const { return cycle_; }
+
+    void change(trace::probe_id, trace::cycle_t cycle, std::uint64_t bits) override;
+    void change(trace::probe_id, trace::cycle_t, double) override {}
+    void change(trace::probe_id, trace::cycle_t, std::string) override {}
+
+private:
+    trace::probe_registry& probes_;
+    std::uint64_t start_, stop_;
+    std::optional<std::uint64_t> cycle_;
+};
+
+/// Waves of a device: recorded from its first cycle on, the file closed and readable whatever ends the run: an error, a signal, abort().
+/// With a trigger only that is watched, at no cost; when it has come, the end of the session runs this program again to draw the cycles
+/// around it. Lives no longer than the port.
 class wave_session {
 public:
+    enum class trigger_mode {
+        run_again, ///< long runs
+        in_place   ///< short ones: everything is recorded, and what was before the trigger is kept in memory
+    };
     /// `integers`: the array works on int8.
-    wave_session(const wave_settings& settings, simulated_port& port, bool integers = false);
+    wave_session(const wave_settings& settings, simulated_port& port, bool integers = false, trigger_mode mode = trigger_mode::run_again);
     ~wave_session();
     wave_session(const wave_session&) = delete;
     wave_session& operator=(const wave_session&) = delete;
@@ -38,14 +60,17 @@ public:
     void mark(const failure_point& point);
     /// Closes the file, writes its save file, and says on standard error what a user should know. Throws std::runtime_error.
     void finish();
-    bool covers(std::uint64_t cycle) const { return recorder_.covers(cycle); }
+    /// Whether this process draws; with a trigger another one does.
+    bool draws() const { return recorder_.has_value(); }
+    bool covers(std::uint64_t cycle) const { return recorder_ && recorder_->covers(cycle); }
 
 private:
     static void on_abort(int signal);
     void close();
 
     wave_settings settings_;
-    wave_recorder recorder_;
+    std::optional<wave_recorder> recorder_;
+    std::optional<trigger_watch> watch_;
     std::vector<wave_marker> markers_;
     wave_view view_;
     bool closed_ = false;

@@ -23,7 +23,7 @@ struct case_result {
     std::string report;   ///< operand history and last transactions
     std::uint64_t cycles = 0, commands = 0, operations = 0, instructions = 0;
     std::optional<std::uint64_t> failed_at; ///< cycle in which it went wrong, as far as known
-    std::string look_at;                    ///< signals that show it: "npu0.array.pe_7_3"; may be empty
+    std::string look_at;                    ///< signals that show it: "npu0.array.pe_*_3"; may be empty
     std::string checksum; ///< of all memory at the end; empty without an end
 
     bool passed() const { return what == verdict::pass; }

@@ -182,6 +182,8 @@ private:
                 shrunk += shrink_case(i, c, smallest);
                 if (options_.waves && smallest.failed_at)
                     record_waves(i, c, smallest);
+                else if (options_.waves)
+                    c.report += "\nno waves: the cycle of the failure is not known\n";
             }
             write_text(folder_of(i) / "report.txt", c.report);
         }
@@ -255,6 +257,8 @@ private:
         std::error_code error;
         if (fs::exists(file.string() + ".gtkw", error))
             c.waves = "gtkwave " + (options_.out / folder.filename() / options_.wave_file).string() + ".gtkw" + (c.shrunk.empty() ? "" : " (of the shrunk case)");
+        else
+            c.report += "\nno waves: the second run said:\n" + tail_of(again / "log.txt") + "\n";
         fs::remove_all(again, error);
     }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Reading an event log that may come from anywhere: read-only, without trusting what its schema says, every fault of the file an
-// exception.
+// Reading an event log that may come from anywhere: without trusting what its schema says, every fault of the file an exception. Nothing
+// is written, but for what a killed run left half done: SQLite takes that back before anybody can read the file.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -19,9 +19,13 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// Takes back what a process that was killed left half written in the log (its journal lies beside it). Does nothing to a log that is
+/// whole, or is none. Throws log_reader_error: the folder is read-only, or the journal is no event log's.
+void recover_log(const std::string& path);
+
 class log_reader {
 public:
-    /// Opens what stands there, and looks whether it has the tables of an event log. Throws log_reader_error.
+    /// Opens what stands there, recover_log() if need be, and looks whether it has the tables of an event log. Throws log_reader_error.
     explicit log_reader(const std::string& path);
     ~log_reader();
     log_reader(const log_reader&) = delete;
@@ -34,6 +38,7 @@ public:
     [[noreturn]] void refuse(const std::string& why) const;
 
 private:
+    void open();
     std::string path_;
     sqlite3* database_ = nullptr;
 };

@@ -82,6 +82,7 @@ CREATE INDEX IF NOT EXISTS command_moment_key ON command_moment(device, sequence
 CREATE INDEX IF NOT EXISTS command_wait_key ON command_wait(device, sequence);
 CREATE INDEX IF NOT EXISTS operand_key ON operand(device, sequence);
 CREATE INDEX IF NOT EXISTS access_key ON access(device, sequence);
+CREATE INDEX IF NOT EXISTS grant_key ON grant_(device, sequence);
 CREATE INDEX IF NOT EXISTS program_key ON program(device, sequence);
 CREATE INDEX IF NOT EXISTS tensor_life_key ON tensor_life(device, tag, version);
 )";

@@ -8,18 +8,27 @@
 
 #include <sqlite3.h>
 
+#include "sim/log/requesters.h"
+
 namespace retrace {
 
 namespace {
 
-constexpr std::uint64_t rows_per_commit = 100'000;
+constexpr std::uint64_t rows_per_commit = 10'000; ///< what a disk that fills can take away; more often would cost time
+
+/// What SQLite says of its last failure, and what the user can do where the disk did not take any more.
+std::string failure_text(sqlite3* database) {
+    const int code = sqlite3_errcode(database) & 0xff, cause = sqlite3_system_errno(database);
+    const char* file = sqlite3_db_filename(database, "main");
+    std::string text = "event log: " + std::string(sqlite3_errmsg(database));
+    if (code != SQLITE_FULL && code != SQLITE_IOERR)
+        return text;
+    return text + (cause ? std::string(" (") + std::strerror(cause) + ")" : "") + ": " + (file ? file : "it") +
+           " cannot grow, the disk is full or a limit is reached. What was logged until shortly before is kept. Less is logged with fewer "
+           "log.steps, nothing with log.events=false";
+}
 
 constexpr const char* resource_names[] = {"banks", "lines", "dram", "link_up", "link_down", "transposer", "host"};
-
-std::string engine_name(unsigned engine) {
-    constexpr const char* names[] = {"pe", "activation", "vector"};
-    return engine < spec::engine_dma ? names[engine] : "dma" + std::to_string(engine - spec::engine_dma);
-}
 
 const char* name_of(trace::command_event::moment m) {
     constexpr const char* names[] = {"submitted", "begun", "ended", "seen"};
@@ -53,7 +62,7 @@ public:
         const int result = sqlite3_step(handle_);
         sqlite3_reset(handle_);
         if (result != SQLITE_DONE)
-            throw log_error(std::string("event log: ") + sqlite3_errmsg(database_));
+            throw log_error(failure_text(database_));
     }
 
 private:
@@ -128,17 +137,11 @@ sqlite_log::sqlite_log(const std::string& path, std::vector<std::uint32_t> tile_
         for (unsigned r = 0; r < std::size(resource_names); ++r)
             code.insert("resource", r, resource_names[r]);
         for (unsigned e = 0; e < spec::max_engines; ++e)
-            code.insert("engine", e, engine_name(e));
-        // Requester numbers: hw/README.md, 9.2.
-        for (unsigned e = 1; e < spec::max_engines; ++e)
-            code.insert("requester", e, engine_name(e) + (e < spec::engine_dma ? "" : " read"));
-        for (unsigned e = spec::engine_dma; e < spec::max_engines; ++e)
-            code.insert("requester", e + 40, engine_name(e) + " write");
-        for (unsigned e = 0; e < spec::max_engines; ++e)
-            code.insert("requester", e + 100, engine_name(e) + " fetch");
-        for (const auto& [number, name] : {std::pair{20, "pe weights"}, {21, "pe operands"}, {60, "mover"}, {200, "host register access"},
-                                           {201, "interrupt"}, {202, "register answer"}})
-            code.insert("requester", number, name);
+            code.insert("engine", e, engine_label(e));
+        for (unsigned r = 0; r <= requesters::answer; ++r)
+            if (const std::string name = requesters::name(r); !name.empty())
+                code.insert("requester", r, name);
+        commit(); // from here on it can be read, whatever comes
     } catch (...) {
         sqlite3_close_v2(database_);
         throw;
@@ -171,7 +174,7 @@ void sqlite_log::close() {
 
 void sqlite_log::run(const char* sql) {
     if (sqlite3_exec(database_, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
-        throw log_error(std::string("event log: ") + sqlite3_errmsg(database_));
+        throw log_error(failure_text(database_));
 }
 
 void sqlite_log::commit() {

@@ -16,8 +16,7 @@ std::optional<failure_point> locate(const std::exception& error, const simulated
         return failure_point{hang->since(), "hang", {}};
     if (const auto* mismatch = dynamic_cast<const array_mismatch*>(&error))
         return failure_point{mismatch->facts().cycle, "mismatch",
-                             // The sum left the array there.
-                             port ? fmt::format("npu0.array.pe_{}_{}", port->device().rows() - 1, mismatch->facts().column) : std::string()};
+                             fmt::format("npu0.array.pe_*_{}", mismatch->facts().column)}; // the sum has come down this column
     if (!port)
         return std::nullopt;
     if (const auto& fault = port->device().first_fault())

@@ -12,7 +12,7 @@ class simulated_port;
 struct failure_point {
     std::uint64_t cycle = 0;
     std::string what;  ///< "hang", "mismatch", "fault of dma0", ...
-    std::string scope; ///< signals to look at first: "npu0.array.pe_7_3", "npu0.dma0"; may be empty
+    std::string scope; ///< signals to look at first: a pattern ("npu0.array.pe_*_3"); may be empty
 };
 
 /// Nothing for what has no place in time: a user's interruption, a full disk. `port`: null if it is gone.

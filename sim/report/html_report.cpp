@@ -9,6 +9,7 @@
 #include "sim/report/downsample.h"
 #include "sim/report/page/page_text.h"
 #include "sim/report/report_error.h"
+#include "sim/report/run_folder.h"
 #include "sim/report/step_log.h"
 
 namespace retrace {
@@ -19,6 +20,7 @@ using json = nlohmann::ordered_json;
 namespace {
 
 constexpr std::size_t config_characters = 64 * 1024; ///< more of a configuration is not shown
+constexpr int deepest = 64;                          ///< of what this program writes, nothing is nested half as deep
 
 bool there(const fs::path& file) {
     std::error_code error;
@@ -34,7 +36,13 @@ std::string content_of(const fs::path& file) {
 }
 
 json parsed(const fs::path& file) {
-    json j = json::parse(content_of(file), nullptr, false);
+    // Whatever walks through a document later does so by recursion.
+    const auto flat_enough = [&](int depth, json::parse_event_t, json&) {
+        if (depth > deepest)
+            throw report_error(fmt::format("{} is nested deeper than {} levels: no run writes that", file.string(), deepest));
+        return true;
+    };
+    json j = json::parse(content_of(file), flat_enough, false);
     if (!j.is_object())
         throw report_error(fmt::format(
             "{} is not whole: it is no JSON object; run again, or take the file from a copy", file.string()));
@@ -60,6 +68,35 @@ json training_curve(const std::vector<training_step>& steps, std::size_t budget)
     return j;
 }
 
+/// A configuration, cut at a line's end where it is too long for the page.
+void take_config(json& j, const std::string& text) {
+    j["config"] = text;
+    if (text.size() <= config_characters)
+        return;
+    const std::size_t line = text.rfind('\n', config_characters - 1);
+    j["config"] = text.substr(0, line == std::string::npos ? config_characters : line + 1);
+    j["config_bytes"] = text.size();
+}
+
+/// What the log tells; nothing where it holds no command.
+void take_log(json& j, const std::string& events, const report_limits& limits) {
+    log_reader log(events);
+    const std::vector<logged_command> commands = read_commands(log);
+    if (commands.empty())
+        return;
+    json schedule = schedule_of(log, commands, limits), memory = memory_of(log, commands, limits), costs = costs_of(log, commands, limits);
+    j["schedule"] = std::move(schedule);
+    j["memory"] = std::move(memory);
+    j["costs"] = std::move(costs);
+}
+
+/// A reader's sentence without the place of the folder: where a run lies is no part of its page.
+std::string log_problem(std::string text, const fs::path& events) {
+    if (const std::size_t at = text.find(events.string()); at != std::string::npos)
+        text.replace(at, events.string().size(), events.filename().string());
+    return text;
+}
+
 json summary_of(const fs::path& file) {
     json s = parsed(file);
     if (!s.contains("cycles") || !s["cycles"].is_object() || !s.contains("run") || !s["run"].is_object())
@@ -81,7 +118,7 @@ json report_data(const fs::path& run, const report_limits& limits) {
                         run.string()));
     const fs::path summary = run / "summary.json", events = run / "events.sqlite",
                    config = run / "config.resolved.yaml";
-    if (!there(summary) && !there(events))
+    if (!there(summary) && !there(events) && !there(run / "steps.csv"))
         throw report_error(fmt::format("{} is no run of `retrace train` or `retrace gemm`: it has neither "
                                        "summary.json nor events.sqlite",
                                        run.string()));
@@ -89,16 +126,20 @@ json report_data(const fs::path& run, const report_limits& limits) {
     json j;
     j["folder"] = (error ? run : whole).filename().string();
     j["summary"] = there(summary) ? summary_of(summary) : json(nullptr);
-    j["config"] = there(config) ? json(content_of(config).substr(0, config_characters)) : json(nullptr);
+    j["config"] = nullptr;
+    if (there(config))
+        take_config(j, content_of(config));
     j["steps"] = training_curve(read_steps(run / "steps.csv"), limits.training_steps);
     j["proof"] = there(run / "proof.json") ? parsed(run / "proof.json") : json(nullptr);
     j["schedule"] = j["memory"] = j["costs"] = nullptr;
     if (there(events)) {
-        log_reader log(events.string());
-        if (const std::vector<logged_command> commands = read_commands(log); !commands.empty()) {
-            j["schedule"] = schedule_of(log, commands, limits);
-            j["memory"] = memory_of(log, commands, limits);
-            j["costs"] = costs_of(log, commands, limits);
+        // A log that a killed run left is no reason to keep back what else there is.
+        try {
+            take_log(j, events.string(), limits);
+        } catch (const log_reader_error& e) {
+            if (j["summary"].is_null() && j["steps"].is_null())
+                throw;
+            j["log_problem"] = log_problem(e.what(), events);
         }
     }
     return j;
@@ -198,10 +239,7 @@ fs::path write_report(const fs::path& run, fs::path file) {
 }
 
 void write_page(const fs::path& file, const std::string& text) {
-    std::ofstream out(file, std::ios::binary | std::ios::trunc);
-    out << text;
-    out.flush();
-    if (!out)
+    if (!replace_file(file, text))
         throw report_error(fmt::format(
             "cannot write {}: is its folder there, the disk full, or the folder read-only?", file.string()));
 }

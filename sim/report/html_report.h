@@ -13,8 +13,10 @@
 namespace retrace {
 
 /// What the page shows of a run: {"folder", "summary", "config", "steps", "proof", "schedule", "memory",
-/// "costs"}, null where missing. `folder` is the last part of the path. Throws report_error: no folder, no
-/// run, or a file that cannot be understood.
+/// "costs"}, null where missing. `folder` is the last part of the path. "log_problem": a sentence, where there
+/// is a log that cannot be read (what else there is of the run is shown all the same). "config_bytes": of the
+/// whole configuration, where it was cut. Throws report_error: no folder, no run, or a file that cannot be
+/// understood; log_reader_error: a log that cannot be read, and nothing else to show.
 nlohmann::ordered_json report_data(const std::filesystem::path& run, const report_limits& limits = {});
 
 /// The page around {"kind": "run" | "compare", "runs": [report_data], "comparison": rows}. Whatever the data
@@ -26,7 +28,7 @@ std::string script_json(const nlohmann::ordered_json& data);
 /// Text that may stand between tags or in a quoted attribute.
 std::string html_text(const std::string& text);
 
-/// Writes a page to a file. Throws report_error.
+/// Writes a page to a file, which is the old one or the new one at any time. Throws report_error.
 void write_page(const std::filesystem::path& file, const std::string& text);
 
 /// Writes the page of a run; an empty `file` means report.html in its folder. Returns the file. Throws

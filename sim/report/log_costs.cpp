@@ -22,8 +22,8 @@ struct cost {
 
     void add(std::uint64_t duration, std::uint64_t wait) {
         ++count;
-        cycles += duration;
-        waited += wait;
+        cycles = saturating_sum(cycles, duration);
+        waited = saturating_sum(waited, wait);
         longest = std::max(longest, duration);
     }
 };
@@ -52,7 +52,7 @@ json command_costs(const std::vector<logged_command>& commands, std::size_t budg
     std::map<std::pair<unsigned, std::uint64_t>, cost> costs;
     for (const logged_command& c : commands)
         if (c.ended != 0)
-            costs[{c.phase, c.layer}].add(c.ended - c.begun, 0);
+            costs[{c.phase, c.layer}].add(less(c.ended, c.begun), 0);
     std::vector<std::pair<std::uint64_t, json>> rows;
     for (const auto& [key, c] : costs)
         rows.emplace_back(c.cycles, json{{"phase", phase_name(key.first)},
@@ -91,7 +91,7 @@ json costs_of(log_reader& log, const std::vector<logged_command>& commands, cons
              const logged_command none{};
              const logged_command& c = command == command_of.end() ? none : *command->second;
              costs[{engine, opcode, c.phase, c.layer}].add(
-                 ended > begun ? ended - begun : 0, begun > taken + issue ? begun - taken - issue : 0);
+                 less(ended, begun), less(less(begun, taken), issue));
              steps.insert(c.step);
          });
     std::vector<std::pair<std::uint64_t, json>> rows;

@@ -27,7 +27,7 @@ struct curve {
 json to_json(const curve& c, const std::vector<std::size_t>& kept, std::uint64_t from) {
     json cycles = json::array(), live = json::array();
     for (const std::size_t i : kept) {
-        cycles.push_back(c.cycles[i] - from);
+        cycles.push_back(less(c.cycles[i], from));
         live.push_back(static_cast<std::uint64_t>(c.live[i]));
     }
     return {{"cycles", std::move(cycles)}, {"live", std::move(live)}};
@@ -55,17 +55,20 @@ curve working_set(log_reader& log, const std::vector<logged_command>& commands, 
          "SELECT sequence, SUM(bytes) FROM operand WHERE device = 0 AND memory = " +
              std::to_string(static_cast<unsigned>(memory)) + " GROUP BY sequence",
          [&](const log_query& r) { bytes[r.number(0)] = r.number(1); });
-    std::map<std::uint64_t, std::int64_t> changes;
+    std::map<std::uint64_t, std::pair<std::uint64_t, std::uint64_t>> changes; // by cycle: begun, ended
     for (const logged_command& c : commands)
         if (const auto held = bytes.find(c.sequence); held != bytes.end()) {
-            changes[c.begun] += static_cast<std::int64_t>(held->second);
-            if (c.ended != 0)
-                changes[c.ended] -= static_cast<std::int64_t>(held->second);
+            std::uint64_t& begun = changes[c.begun].first;
+            begun = saturating_sum(begun, held->second);
+            if (c.ended != 0) {
+                std::uint64_t& ended = changes[c.ended].second;
+                ended = saturating_sum(ended, held->second);
+            }
         }
     curve whole;
-    std::int64_t live = 0;
+    std::uint64_t live = 0;
     for (const auto& [cycle, change] : changes)
-        whole.add(cycle, static_cast<std::uint64_t>(live += change));
+        whole.add(cycle, live = less(saturating_sum(live, change.first), change.second));
     return whole;
 }
 
@@ -141,6 +144,20 @@ tensor_changes read_tensors(log_reader& log) {
     return t;
 }
 
+/// By memory and region; a run that was killed has no summary that tells them.
+json capacities(log_reader& log) {
+    constexpr std::string_view whole = ".capacity", region = "device_dram.regions.";
+    json bytes = json::object();
+    each(log, "SELECT key, value FROM machine ORDER BY key LIMIT 1000", [&](const log_query& r) {
+        const std::string_view key = r.text(0);
+        if (key.ends_with(whole))
+            bytes[std::string(key.substr(0, key.size() - whole.size()))] = r.number(1);
+        else if (key.starts_with(region))
+            bytes[std::string(key.substr(region.size()))] = r.number(1);
+    });
+    return bytes;
+}
+
 } // namespace
 
 json memory_of(log_reader& log, const std::vector<logged_command>& commands, const report_limits& limits) {
@@ -162,6 +179,7 @@ json memory_of(log_reader& log, const std::vector<logged_command>& commands, con
     json& over_run = j["over_run"] = json::object();
     for (const auto& [name, c] : curves)
         over_run[name] = to_json(c, limits.memory_points);
+    j["capacities"] = capacities(log);
     const tensor_changes tensors = read_tensors(log);
     j["tensors"] = tensors.names;
     j["placed"] = tensors.placed;
@@ -189,7 +207,7 @@ json memory_of(log_reader& log, const std::vector<logged_command>& commands, con
                 start.push_back({tensor, bytes});
         json& its = step["changes"] = json::array();
         for (; change != end; ++change)
-            its.push_back({change->cycle - s.first, change->tensor, change->bytes});
+            its.push_back({less(change->cycle, s.first), change->tensor, change->bytes});
         json& occupancy = step["occupancy"] = json::object();
         for (const auto& [name, c] : curves) {
             const curve part = between(c, s.first, s.last);

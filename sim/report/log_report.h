@@ -3,7 +3,6 @@
 // what took how long. All of it fits a page however long the run was; what is left out is counted beside what
 // is there.
 #include <cstdint>
-#include <set>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -42,7 +41,7 @@ std::vector<logged_command> read_commands(log_reader& log);
 nlohmann::ordered_json schedule_of(log_reader& log, const std::vector<logged_command>& commands,
                                    const report_limits& limits);
 
-/// {"over_run": {name: {"cycles": [], "live": []}}, "tensors": [name], "placed": [address in device DRAM],
+/// {"over_run": {name: {"cycles": [], "live": []}}, "capacities": {name: bytes}, "tensors": [name], "placed": [address in device DRAM],
 ///  "steps": [{"step", "first", "last", "start": [[tensor, bytes]], "changes": [[from `first`, tensor,
 ///  bytes]],
 ///             "occupancy": {name: {"cycles": [from `first`], "live": []}}}]}

@@ -22,4 +22,13 @@ inline std::uint64_t number(log_reader& log, std::string_view sql) {
     return query.next() ? query.number(0) : 0;
 }
 
+/// What is left of a; 0 where a log says that something ended before it began.
+inline std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+
+/// A sum of what a log says, which may be anything; at most 2^63 - 1.
+inline std::uint64_t saturating_sum(std::uint64_t a, std::uint64_t b) {
+    constexpr std::uint64_t most = ~std::uint64_t{0} >> 1;
+    return a > most || b > most - a ? most : a + b;
+}
+
 } // namespace retrace

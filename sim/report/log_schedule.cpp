@@ -95,9 +95,9 @@ nlohmann::ordered_json schedule_of(log_reader& log, const std::vector<logged_com
             last = std::max({last, c->begun, c->ended});
             if (begun.size() == limits.commands)
                 continue;
-            begun.push_back(c->begun - first);
+            begun.push_back(less(c->begun, first));
             if (c->ended != 0)
-                duration.push_back(c->ended - c->begun);
+                duration.push_back(less(c->ended, c->begun));
             else
                 duration.push_back(-1);
             phase.push_back(c->phase);

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "sim/log/printable.h"
+#include "sim/report/bytes_text.h"
 #include "sim/report/html_report.h"
 
 namespace retrace {
@@ -73,14 +75,6 @@ std::optional<double> cycles_per_step(const json& run) {
                : std::nullopt;
 }
 
-std::string bytes_text(double bytes) {
-    const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    unsigned u = 0;
-    for (; bytes >= 1024 && u < 4; ++u)
-        bytes /= 1024;
-    return u == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, units[u]);
-}
-
 std::string value_text(const compared_number& n, std::optional<double> value) {
     if (!value)
         return "-";
@@ -109,14 +103,6 @@ std::string change_text(const compared_number& n) {
 std::string text_at(const json& j, std::initializer_list<const char*> path) {
     const json& value = at(j, path);
     return value.is_string() ? value.get<std::string>() : "";
-}
-
-/// Control characters of a hostile name must not reach a terminal.
-std::string printable(std::string text) {
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-            c = '?';
-    return text;
 }
 
 } // namespace
@@ -181,6 +167,8 @@ std::vector<std::string> remarks_on(const json& first, const json& second) {
             remarks.push_back(fmt::format("{} did not end well ({}): {}", which,
                                           status.empty() ? "no status" : status,
                                           text_at(summary, {"run", "reason"})));
+        if (const std::string problem = text_at(*run, {"log_problem"}); !problem.empty())
+            remarks.push_back(fmt::format("{} is compared without its event log: {}.", which, problem));
     }
     for (const char* what : {"weights_sha256", "checksum"}) {
         const std::string one = text_at(a, {"result", what}), other = text_at(b, {"result", what});

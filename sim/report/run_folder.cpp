@@ -54,11 +54,28 @@ run_folder::run_folder(const fs::path& path) : path_(path) {
 
 void run_folder::write(const char* name, const std::string& text) const {
     const fs::path at = file(name);
+    if (!replace_file(at, text))
+        throw run_folder_error(fmt::format("cannot write {}: is the disk full, or the folder read-only?", at.string()));
+}
+
+bool replace_file(const fs::path& path, std::string_view text) {
+    std::error_code error;
+    // A link stays one: what it points to is replaced.
+    const fs::path target = fs::is_symlink(path, error) ? fs::weakly_canonical(path, error) : path;
+    const bool in_place = fs::exists(target, error) && !fs::is_regular_file(target, error);
+    const fs::path at = in_place ? target : fs::path(target).concat(".part");
     std::ofstream out(at, std::ios::binary | std::ios::trunc);
     out << text;
-    out.flush();
-    if (!out)
-        throw run_folder_error(fmt::format("cannot write {}: is the disk full, or the folder read-only?", at.string()));
+    out.close();
+    if (in_place)
+        return !out.fail();
+    std::error_code failed;
+    if (!out.fail())
+        fs::rename(at, target, failed);
+    if (!out.fail() && !failed)
+        return true;
+    fs::remove(at, error);
+    return false;
 }
 
 } // namespace retrace

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace retrace {
 
@@ -10,6 +11,10 @@ class run_folder_error : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
+
+/// Writes a file beside `path` and gives it that name when it is whole: whoever looks finds the old file or the new one, and a failure
+/// leaves the old one. What is no regular file (a terminal, a pipe) is written as it stands. False if it cannot be written.
+bool replace_file(const std::filesystem::path& path, std::string_view text);
 
 class run_folder {
 public:

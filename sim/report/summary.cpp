@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "sim/report/bytes_text.h"
 #include "tlm/core/accounting/engine_label.h"
 
 namespace retrace {
@@ -21,14 +22,6 @@ double cpu_now() {
     timespec t{};
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
-
-std::string bytes_text(std::uint64_t bytes) {
-    if (bytes < 1024)
-        return fmt::format("{} B", bytes);
-    if (bytes < 1024 * 1024)
-        return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024);
-    return fmt::format("{:.2f} MiB", static_cast<double>(bytes) / 1024 / 1024);
 }
 
 std::uint64_t sum_of(const auto& cycles) {
@@ -241,9 +234,9 @@ std::string describe(const run_summary& s) {
     if (const std::string phases = describe_attribution(s.attribution); !phases.empty())
         text += phases + "\n";
     text += "Memory                  peak       planned      capacity\n";
+    const auto in_words = [](std::uint64_t bytes) { return bytes_text(static_cast<double>(bytes)); };
     for (const memory_summary& m : s.memory)
-        text += fmt::format("  {:<14}{:>12}  {:>12}  {:>12}  {:>5.1f} %\n", m.name, bytes_text(m.peak_bytes), bytes_text(m.planned_peak_bytes),
-                            bytes_text(m.capacity_bytes),
+        text += fmt::format("  {:<14}{:>12}  {:>12}  {:>12}  {:>5.1f} %\n", m.name, in_words(m.peak_bytes), in_words(m.planned_peak_bytes), in_words(m.capacity_bytes),
                             m.capacity_bytes ? 100.0 * static_cast<double>(m.peak_bytes) / static_cast<double>(m.capacity_bytes) : 0.0);
     return text;
 }

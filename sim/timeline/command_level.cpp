@@ -8,7 +8,8 @@ namespace retrace {
 
 namespace {
 
-constexpr std::size_t of_commands = 1; ///< in sources_
+constexpr std::size_t of_commands = 1;     ///< in sources_
+constexpr std::size_t most_step_lanes = 8; ///< of the steps that overlap
 
 unsigned context_track(drawing& d, std::uint64_t device, std::uint64_t context) {
     return d.out.track(drawing::pid(drawing::commands, device), "context " + std::to_string(context),
@@ -29,8 +30,11 @@ command_level::command_level(drawing& d) : d_(d) {
         if (last.next())
             last_cycle_ = last.number(0);
     }
-    add("SELECT min(m.cycle), max(m.cycle), c.step, count(DISTINCT c.sequence) FROM command_moment m JOIN command c USING(device, sequence) "
-        "GROUP BY c.step ORDER BY 1",
+    // A slice for every run of commands of one step, in the order of their first moments: steps may take turns.
+    add("SELECT min(first), max(last), step, count(*) FROM (SELECT first, last, step, sum(turn) OVER (ORDER BY first, device, sequence) AS part FROM ("
+        "SELECT first, last, step, device, sequence, step IS NOT lag(step) OVER (ORDER BY first, device, sequence) AS turn FROM ("
+        "SELECT c.device, c.sequence, c.step, min(m.cycle) AS first, max(m.cycle) AS last FROM command c JOIN command_moment m USING(device, sequence) "
+        "GROUP BY c.device, c.sequence))) GROUP BY part ORDER BY 1",
         [this](log_query& row) { draw_step(row); });
     add("SELECT c.begun, c.device, c.sequence, c.context, c.phase, c.step, c.layer, "
         "(SELECT cycle FROM command_moment m WHERE m.device = c.device AND m.sequence = c.sequence AND moment = 'ended'), "
@@ -103,8 +107,19 @@ void command_level::draw_step(log_query& row) {
     const std::uint64_t step = row.number(2);
     json_members arguments;
     arguments.number("step", step).number("commands", row.number(3));
-    d_.out.slice(d_.out.track(drawing::host, "training steps", 1), row.number(0), row.number(1),
-                 step == 0 ? "loading programs" : "step " + std::to_string(step), arguments.str());
+    // What overlaps goes on a track of its own, so that nothing is cut.
+    const std::uint64_t begin = row.number(0), end = row.number(1);
+    std::size_t lane = 0;
+    while (lane < step_lanes_.size() && step_lanes_[lane] > begin)
+        ++lane;
+    lane = std::min(lane, most_step_lanes - 1);
+    const unsigned track =
+        d_.out.track(drawing::host, lane == 0 ? "training steps" : "training steps (" + std::to_string(lane + 1) + ")", 1);
+    d_.out.slice(track, begin, end, step == 0 ? "outside of steps" : "step " + std::to_string(step), arguments.str());
+    if (d_.out.full())
+        return;
+    step_lanes_.resize(std::max(step_lanes_.size(), lane + 1));
+    step_lanes_[lane] = std::max(step_lanes_[lane], end);
 }
 
 void command_level::draw_command(log_query& row) {
@@ -133,7 +148,7 @@ void command_level::draw_host_event(log_query& row) {
         .number("layer", row.number(3))
         .text("tensor", d_.tensor(row.number(4)))
         .number("version", row.number(5));
-    d_.out.instant(d_.out.track(drawing::host, "host", 2), row.number(0), row.text(1), arguments.str());
+    d_.out.instant(d_.out.track(drawing::host, "host", 2), row.number(0), row.text(1).substr(0, longest_name), arguments.str());
 }
 
 } // namespace retrace

@@ -34,6 +34,7 @@ private:
 
     drawing& d_;
     std::vector<source> sources_;
+    std::vector<std::uint64_t> step_lanes_; ///< tracks of steps: the last slice's end
     std::uint64_t commands_ = 0, outstanding_ = 0, stopped_at_ = 0, last_cycle_ = 0;
 };
 

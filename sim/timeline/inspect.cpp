@@ -8,6 +8,7 @@
 #include "sim/timeline/machine.h"
 #include "sim/timeline/program_book.h"
 #include "sim/timeline/text_table.h"
+#include "tlm/core/accounting/engine_label.h"
 
 namespace retrace {
 
@@ -104,7 +105,7 @@ std::string describe_write(log_reader& log, const last_write& w, std::uint64_t c
     i.pc = q.number(5);
     const program_book::code_bytes* code = book.code(i);
     std::string text = "  written " + std::string(w.exact ? "in" : "at the latest in") + " cycle " + std::to_string(w.cycle) +
-                       " by " + engine_name(i.engine) + ", instruction " + std::to_string(i.pc) + ": " +
+                       " by " + engine_label(i.engine) + ", instruction " + std::to_string(i.pc) + ": " +
                        std::string(spec::name_of(static_cast<spec::opcode>(q.number(6)))) +
                        (code ? " " + shape_text(*code) : "") + ", cycles " + std::to_string(q.number(0)) + " to " +
                        std::to_string(q.number(1)) + "\n  command " + std::to_string(i.sequence) + " (" + command.name + ")\n";
@@ -270,11 +271,20 @@ std::string inspect_live_at(log_reader& log, std::string_view when) {
     text_table table({"memory", "tensor", "version", "bytes", "live since", ""});
     for (const std::size_t column : {0, 1, 5})
         table.is_text(column);
-    for (const auto& [k, l] : live)
-        table.row({std::string(spec::name_of(static_cast<spec::memory_kind>(k.memory))), tensor_name(log, k.tag),
-                   std::to_string(k.version), l.complete ? std::to_string(l.bytes) : "?", std::to_string(l.since),
-                   l.complete ? "" : "being written"});
-    std::string text = "Tensors in cycle " + std::to_string(cycle) + "\n" + table.str() + "\n";
+    bool on_chip = false;
+    for (const auto& [k, l] : live) {
+        // Of what lies on the chip the device tells when it is there and when it has gone, not when it is whole.
+        const auto memory = static_cast<spec::memory_kind>(k.memory);
+        const bool untold = !l.complete && (memory == spec::memory_kind::state_buffer || memory == spec::memory_kind::psum);
+        on_chip |= untold;
+        table.row({std::string(spec::name_of(memory)), tensor_name(log, k.tag), std::to_string(k.version),
+                   l.complete ? std::to_string(l.bytes) : untold ? "-" : "?", std::to_string(l.since),
+                   l.complete || untold ? "" : "being written"});
+    }
+    std::string text = "Tensors in cycle " + std::to_string(cycle) + "\n" + table.str();
+    if (on_chip)
+        text += "Bytes of a tensor in state buffer and PSUM are not tracked; operands of its command: retrace inspect RUN \"SELECT * FROM operand\"\n";
+    text += "\n";
     log_query measured(log,
                        "SELECT device, name, live, peak, cycle, sequence FROM occupancy WHERE rowid IN "
                        "(SELECT max(rowid) FROM occupancy WHERE cycle <= ? GROUP BY device, name) ORDER BY rowid LIMIT 1000");
@@ -290,7 +300,7 @@ std::string inspect_live_at(log_reader& log, std::string_view when) {
 
 std::string inspect_waits(log_reader& log, std::string_view engine, std::uint64_t limit) {
     unsigned number = 0;
-    while (number < spec::max_engines && engine_name(number) != engine)
+    while (number < spec::max_engines && engine_label(number) != engine)
         ++number;
     if (number == spec::max_engines)
         throw log_reader_error("waits: there is no engine '" + printable(engine) +
@@ -350,7 +360,7 @@ std::string inspect_waits(log_reader& log, std::string_view engine, std::uint64_
             if (s.givers.empty())
                 continue;
             const logged_instruction& g = s.givers.back().who;
-            givers += (givers.empty() ? "" : ", ") + engine_name(g.engine) + " #" + std::to_string(g.pc) + " " +
+            givers += (givers.empty() ? "" : ", ") + engine_label(g.engine) + " #" + std::to_string(g.pc) + " " +
                       std::string(spec::name_of(static_cast<spec::opcode>(g.opcode))) + " in " + std::to_string(g.ended);
         }
         table.row({std::to_string(w.cycles), std::to_string(w.issued), std::to_string(w.who.begun),

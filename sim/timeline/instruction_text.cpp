@@ -4,11 +4,6 @@
 
 namespace retrace {
 
-std::string engine_name(unsigned engine) {
-    constexpr const char* names[] = {"pe", "activation", "vector"};
-    return engine < spec::engine_dma ? names[engine] : "dma" + std::to_string(engine - spec::engine_dma);
-}
-
 std::string shape_text(const std::array<std::byte, spec::instruction_bytes>& code) {
     spec::matrix_instruction m;
     std::memcpy(&m, code.data(), sizeof m);

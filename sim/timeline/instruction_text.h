@@ -8,8 +8,6 @@
 
 namespace retrace {
 
-/// "pe", "activation", "vector", "dma0", ...
-std::string engine_name(unsigned engine);
 /// Rows x columns; of a copy: runs x bytes.
 std::string shape_text(const std::array<std::byte, spec::instruction_bytes>& code);
 

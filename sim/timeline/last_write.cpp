@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "sim/log/requesters.h"
 #include "sim/timeline/access_pattern.h"
 #include "sim/timeline/inspect.h"
 #include "sim/timeline/machine.h"
@@ -14,7 +15,6 @@ namespace retrace {
 
 namespace {
 
-constexpr unsigned first_write = 40;       ///< requester of engine e's writes, less e (hw/README.md, 9.2)
 constexpr std::uint64_t tile_columns = 64; ///< of a transpose, in elements (9.8)
 
 struct candidate {
@@ -32,8 +32,8 @@ written_chunks chunks_of(log_reader& log, const candidate& c) {
     written_chunks w;
     log_query q(
         log,
-        "SELECT resource, resumed, arrived, bytes FROM grant_ WHERE sequence = ? AND pc = ? AND device = ? AND requester = ? ORDER BY rowid");
-    q.bind(c.who.sequence, c.who.pc, c.who.device, c.who.engine + first_write);
+        "SELECT resource, resumed, arrived, bytes FROM grant_ WHERE device = ? AND sequence = ? AND pc = ? AND requester = ? ORDER BY rowid");
+    q.bind(c.who.device, c.who.sequence, c.who.pc, c.who.engine + requesters::first_write);
     std::uint64_t sum = 0;
     while (q.next()) {
         // The host has what was sent when it arrives.

@@ -30,6 +30,7 @@ void describe_machine(sqlite_log& log, const npu_config& c, const tagged_memory&
         say("array.operand_cycles." + std::string(name_of(static_cast<spec::number_format>(f))), c.array.operand_cycles[f]);
     say("state_buffer.capacity", c.state_buffer.capacity_bytes);
     say("state_buffer.banks", c.state_buffer.banks);
+    say("psum.capacity", std::uint64_t{c.psum.banks} * c.psum.rows * c.array.columns * 4);
     say("dma.queues", c.dma.queues);
     say("dma.chunk", c.dma.chunk_bytes);
     say("dma.outstanding_chunks", c.dma.outstanding_chunks);

@@ -16,6 +16,9 @@ public:
     bool contains(std::uint64_t step) const;
     bool empty() const { return ranges_.empty(); }
     void add(std::uint64_t first, std::uint64_t last) { ranges_.push_back({first, last}); }
+    /// The steps of this one that are not in the other; ascending.
+    step_set without(const step_set& other) const;
+    /// "1,4-6"; of a very long list the first ranges, and how many more there are.
     std::string text() const;
 
 private:

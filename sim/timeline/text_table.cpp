@@ -4,13 +4,14 @@
 
 namespace retrace {
 
-std::string printable(std::string_view text) {
-    constexpr std::size_t longest = 400;
-    std::string out;
-    for (const char c : text.substr(0, longest))
-        out += c >= 0x20 && c < 0x7f ? c : '?';
-    return text.size() > longest ? out + "..." : out;
+namespace {
+
+/// Characters, not bytes, of UTF-8.
+std::size_t width_of(const std::string& text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
+
+} // namespace
 
 void text_table::row(std::vector<std::string> cells) {
     cells.resize(columns_.size());
@@ -20,15 +21,15 @@ void text_table::row(std::vector<std::string> cells) {
 std::string text_table::str() const {
     std::vector<std::size_t> width;
     for (const std::string& c : columns_)
-        width.push_back(c.size());
+        width.push_back(width_of(c));
     for (const auto& r : rows_)
         for (std::size_t c = 0; c < r.size(); ++c)
-            width[c] = std::max(width[c], r[c].size());
+            width[c] = std::max(width[c], width_of(r[c]));
     std::string out;
     const auto line = [&](const std::vector<std::string>& cells) {
         std::string text;
         for (std::size_t c = 0; c < cells.size(); ++c) {
-            const std::string gap(width[c] - cells[c].size(), ' ');
+            const std::string gap(width[c] - width_of(cells[c]), ' ');
             text += (c ? "  " : "") + (words_[c] ? cells[c] + gap : gap + cells[c]);
         }
         text.erase(text.find_last_not_of(' ') + 1);

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/log/printable.h"
+
 namespace retrace {
 
 class text_table {
@@ -22,8 +24,5 @@ private:
     std::vector<std::vector<std::string>> rows_;
     std::vector<bool> words_;
 };
-
-/// One line of printable characters, cut where it is very long.
-std::string printable(std::string_view text);
 
 } // namespace retrace

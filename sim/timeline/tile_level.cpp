@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "sim/log/requesters.h"
 #include "sim/timeline/instruction_text.h"
 #include "trace/events.h"
 
@@ -12,9 +13,6 @@ namespace retrace {
 using spec::opcode;
 
 namespace {
-
-// Requesters (hw/README.md, 9.2).
-constexpr unsigned first_write = 40, mover = 60, first_fetch = 100, host_access = 200, interrupt = 201, answer = 202;
 
 /// Tracks of an engine, from above.
 namespace part {
@@ -31,19 +29,8 @@ std::string part_name(unsigned p) {
 unsigned order_of(unsigned engine, unsigned p) { return engine * 64 + p; }
 
 std::string requester_name(unsigned requester) {
-    if (requester == mover)
-        return "mover";
-    if (requester >= first_fetch && requester < first_fetch + spec::max_engines)
-        return engine_name(requester - first_fetch) + " fetch";
-    if (requester >= first_write + spec::engine_dma && requester < first_write + spec::max_engines)
-        return engine_name(requester - first_write) + " write";
-    if (requester == host_access)
-        return "host register access";
-    if (requester == interrupt)
-        return "interrupt";
-    if (requester == answer)
-        return "register answer";
-    return engine_name(requester) + (requester >= spec::engine_dma ? " read" : "");
+    const std::string name = requesters::name(requester);
+    return name.empty() ? "requester " + std::to_string(requester) : name;
 }
 
 std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) { return a + b < a ? ~std::uint64_t{0} >> 1 : a + b; }
@@ -81,19 +68,31 @@ tile_level::tile_level(drawing& d, const step_set& chosen_steps) : d_(d), book_(
     log_query q(d.log,
                 "SELECT c.device, c.sequence, c.step, c.layer, c.phase, c.begun, "
                 "(SELECT cycle FROM command_moment m WHERE m.device = c.device AND m.sequence = c.sequence AND moment = 'ended') "
-                "FROM command c WHERE c.step IN (SELECT step FROM logged_step) ORDER BY c.step, c.begun");
-    std::uint64_t step = ~std::uint64_t{0};
+                "FROM command c WHERE c.step IN (SELECT step FROM logged_step) ORDER BY c.device, c.step, c.begun");
+    std::map<std::pair<std::uint64_t, std::uint64_t>, stretch> steps; // by device and step
     while (q.next()) {
         if (!chosen_steps.contains(q.number(2)))
             continue;
         commands_[{q.number(0), q.number(1)}] = {q.number(2), q.number(3), static_cast<unsigned>(q.number(4))};
-        auto& times = times_[q.number(0)];
-        const std::uint64_t end = q.null(6) ? ~std::uint64_t{0} : q.number(6);
-        if (q.number(2) != step || times.empty())
-            times.push_back({q.number(5), end});
-        times.back().second = std::max(times.back().second, end);
-        step = q.number(2);
+        const std::uint64_t begun = q.number(5), end = q.null(6) ? ~std::uint64_t{0} : q.number(6);
+        stretch& s = steps.try_emplace({q.number(0), q.number(2)}, stretch{begun, end}).first->second;
+        s = {std::min(s.first, begun), std::max(s.last, end)};
     }
+    for (const auto& [key, s] : steps)
+        times_[key.first].push_back(s);
+    for (auto& [device, times] : times_)
+        times = joined(std::move(times));
+}
+
+std::vector<tile_level::stretch> tile_level::joined(std::vector<stretch> all) {
+    std::sort(all.begin(), all.end(), [](const stretch& a, const stretch& b) { return a.first < b.first; });
+    std::vector<stretch> apart;
+    for (const stretch& s : all)
+        if (apart.empty() || s.first > apart.back().last)
+            apart.push_back(s);
+        else
+            apart.back().last = std::max(apart.back().last, s.last);
+    return apart;
 }
 
 tile_level::~tile_level() = default;
@@ -105,8 +104,11 @@ const tile_level::command* tile_level::chosen(std::uint64_t device, std::uint64_
 
 bool tile_level::in_chosen_time(std::uint64_t device, std::uint64_t cycle) const {
     const auto times = times_.find(device);
-    return times != times_.end() && std::any_of(times->second.begin(), times->second.end(),
-                                                [cycle](const auto& t) { return cycle >= t.first && cycle <= t.second; });
+    if (times == times_.end())
+        return false;
+    const auto after = std::upper_bound(times->second.begin(), times->second.end(), cycle,
+                                        [](std::uint64_t c, const stretch& s) { return c < s.first; });
+    return after != times->second.begin() && cycle <= std::prev(after)->last;
 }
 
 void tile_level::draw() {
@@ -184,7 +186,7 @@ unsigned tile_level::engine_track(std::uint64_t device, unsigned engine, unsigne
     unsigned& known = devices_[device].engines[engine].tracks[part];
     if (known == trace_writer::no_track)
         known = d_.out.track(drawing::pid(engine >= spec::engine_dma ? drawing::queues : drawing::engines, device),
-                             engine_name(engine) + part_name(part), order_of(engine, part));
+                             engine_label(engine) + part_name(part), order_of(engine, part));
     return known;
 }
 
@@ -192,7 +194,7 @@ unsigned tile_level::chunk_counter(std::uint64_t device, unsigned engine) {
     int& known = devices_[device].engines[engine].counter;
     if (known < 0)
         known = static_cast<int>(
-            d_.out.counter(drawing::pid(drawing::queues, device), engine_name(engine) + " chunks in flight", "chunks"));
+            d_.out.counter(drawing::pid(drawing::queues, device), engine_label(engine) + " chunks in flight", "chunks"));
     return static_cast<unsigned>(known);
 }
 
@@ -257,7 +259,7 @@ void tile_level::draw_waits(const logged_instruction& i, const std::vector<semap
     for (const semaphore_wait& w : waits) {
         std::string text = "semaphore " + std::to_string(w.semaphore) + " x" + std::to_string(w.count);
         for (const semaphore_wait::giver& g : w.givers)
-            text += (&g == &w.givers.front() ? " from " : ", ") + engine_name(g.who.engine) + " #" + std::to_string(g.who.pc);
+            text += (&g == &w.givers.front() ? " from " : ", ") + engine_label(g.who.engine) + " #" + std::to_string(g.who.pc);
         arguments_.text(&w == &waits.front() ? "first" : "then", text);
     }
     d_.out.slice(engine_track(i.device, i.engine, track), issued, i.begun,
@@ -268,18 +270,19 @@ void tile_level::draw_waits(const logged_instruction& i, const std::vector<semap
 
 void tile_level::draw(const grant& g) {
     const unsigned r = g.requester;
-    if (r >= spec::engine_dma && r < spec::max_engines) {
+    const bool mover = r == requesters::mover;
+    if (requesters::reads(r)) {
         draw_chunk(g, r, false);
-    } else if (r >= first_write + spec::engine_dma && r < first_write + spec::max_engines) {
-        draw_chunk(g, r - first_write, true);
-    } else if (r == mover || (r >= first_fetch && r < first_fetch + spec::max_engines)) {
+    } else if (requesters::writes(r)) {
+        draw_chunk(g, r - requesters::first_write, true);
+    } else if (mover || requesters::fetches(r)) {
         arguments_.clear();
         arguments_.hex("address", g.address).number("bytes", g.bytes);
-        if (r != mover)
+        if (!mover)
             arguments_.number("command", g.sequence).number("first", g.pc);
-        d_.out.slice(r == mover ? d_.out.track(drawing::pid(drawing::engines, g.device), "mover", order_of(spec::max_engines, 0))
-                                : engine_track(g.device, r - first_fetch, part::fetch),
-                     g.requested, g.resumed, r == mover ? (g.write ? "write" : "read") : "fetch", arguments_.str());
+        d_.out.slice(mover ? d_.out.track(drawing::pid(drawing::engines, g.device), "mover", order_of(spec::max_engines, 0))
+                           : engine_track(g.device, r - requesters::first_fetch, part::fetch),
+                     g.requested, g.resumed, mover ? (g.write ? "write" : "read") : "fetch", arguments_.str());
     }
     switch (static_cast<trace::resource>(g.resource)) {
     case trace::resource::dram: draw_dram(g); break;

@@ -1,19 +1,29 @@
 #pragma once
 // The timeline's tile level: instructions, grants and accesses of the chosen steps, merged in the order in which they happened.
 //
-//   pe weights        a tile's weights enter: from the first row (the grant of its banks) to the last
-//   pe rows           a stream's rows enter: T to T + m o_a
-//   pe sums           its sums leave: from the first one, or from the end of the stream before, to the last
-//   activation, vector   begun to ended; `bank_wait` of these cycles it waited for banks
-//   dma q             the oldest descriptor of the queue that has not finished
-//   ... waits         after its issue an instruction waits for semaphores
-//   ... fetch         a block of the program is fetched: request to arrival
-//   dma q read p      what the chunk in place p is at: memory, request and answer on the link, transposer, each from its request
-//   on dma q write       a chunk is written, from its request to the end DRAM channel c    from the grant (or the end of the
-//   access before it in this channel) to the access' end, touching accesses of one
-//                     requester drawn as one; an access of several runs is drawn as if it were contiguous from its first byte
-//   link up, down     the wire, from the grants and arrivals (hw/README.md, 9.10); touching messages of one requester drawn as
-//   one
+// Process "engines" (E is pe, activation or vector):
+//   pe weights, pe rows, pe sums
+//                 a tile's weights enter the array, from the first row (its banks are granted) to the last; a stream's rows enter it,
+//                 so many cycles each; its sums leave it, from the first (or the end of the stream before) to the last
+//   activation, vector
+//                 an instruction, begun to ended; for `bank_wait` of these cycles it waited for banks
+//   E waits, pe weights waits, pe rows waits
+//                 an instruction has been issued and waits for semaphores
+//   E fetch       a block of the program is on its way: request to arrival
+//   mover         a copy of the control core's mover: request to end
+// Process "DMA queues":
+//   dmaQ          the oldest descriptor of the queue that has not finished
+//   dmaQ waits, dmaQ fetch
+//                 as above
+//   dmaQ read P   what the chunk in place P is at: memory, request and answer on the link, transposer, each from its request on
+//   dmaQ write    a chunk is written: request to end
+// Process "memory":
+//   DRAM channel C
+//                 from an access' grant (or the end of the one before it in this channel) to its end; accesses of one requester that
+//                 touch are one slice; an access of several runs is drawn as if it were contiguous from its first byte
+// Process "host link":
+//   link up, link down
+//                 the wire, from the grants and arrivals (hw/README.md, 9.10); messages of one requester that touch are one slice
 //
 // Arrows leave a slice at its end (its signals) and meet one where its waits were over.
 #include <array>
@@ -76,9 +86,13 @@ private:
         unsigned engine;
         bool operator>(const written_chunk& o) const { return cycle > o.cycle; }
     };
+    struct stretch {
+        std::uint64_t first, last; ///< cycles, both within
+    };
     class cursor; ///< rows of the three tables, as they are
 
     const command* chosen(std::uint64_t device, std::uint64_t sequence) const;
+    static std::vector<stretch> joined(std::vector<stretch> all);
     bool in_chosen_time(std::uint64_t device, std::uint64_t cycle) const;
     void flush_written(std::uint64_t until);
     void flush_uses();
@@ -97,8 +111,7 @@ private:
     drawing& d_;
     program_book book_;
     std::map<std::pair<std::uint64_t, std::uint64_t>, command> commands_; ///< by device and sequence; of the chosen steps
-    std::map<std::uint64_t, std::vector<std::pair<std::uint64_t, std::uint64_t>>>
-        times_; ///< by device: first and last cycle of a step
+    std::map<std::uint64_t, std::vector<stretch>> times_; ///< by device: when steps that are drawn ran; ascending, apart
     std::map<std::uint64_t, device_state> devices_;
     std::priority_queue<written_chunk, std::vector<written_chunk>, std::greater<>> written_;
     std::unique_ptr<cursor> cursor_;

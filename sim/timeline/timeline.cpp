@@ -9,26 +9,6 @@ namespace retrace {
 
 namespace {
 
-/// The steps that are wanted and not there at tile level, as far as people want to read them.
-std::string missing_steps(const step_set& wanted, const step_set& logged) {
-    std::string text;
-    const std::string all = wanted.text();
-    for (std::size_t at = 0; at < all.size();) {
-        const std::string part = all.substr(at, all.find(',', at) - at);
-        at += part.size() + 1;
-        const std::size_t dash = part.find('-');
-        const std::uint64_t first = std::stoull(part),
-                            last = dash == std::string::npos ? first : std::stoull(part.substr(dash + 1));
-        // A long range is told as it was given, if its ends are missing.
-        for (std::uint64_t s = first; s - first < 16 && s <= last; ++s)
-            if (!logged.contains(s))
-                text += (text.empty() ? "" : ",") + std::to_string(s);
-        if (last - first >= 16)
-            text += (text.empty() ? "" : ",") + std::string("... of ") + part;
-    }
-    return text;
-}
-
 std::string megabytes(std::uint64_t bytes) {
     const std::uint64_t tenths = bytes / 100'000;
     return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MB";
@@ -113,8 +93,8 @@ timeline_result write_timeline(const std::string& events_sqlite, const std::stri
                 std::to_string(result.instructions) + " instructions (--timeline-steps)\n";
         at = tiles.stopped_at();
     }
-    if (const std::string missing = missing_steps(wanted, logged); options.steps && !missing.empty())
-        text += "not in the log at tile level, and so drawn by commands: steps " + missing + " (--set 'log.steps=[...]')\n";
+    if (const step_set missing = wanted.without(logged); options.steps && !missing.empty())
+        text += "not in the log at tile level, and so drawn by commands: steps " + missing.text() + " (--set 'log.steps=[...]')\n";
 
     out.limit(options.max_bytes + 4096); // of the room kept for the end
     json_members metadata;
@@ -122,16 +102,14 @@ timeline_result write_timeline(const std::string& events_sqlite, const std::stri
     metadata.text("cycles per microsecond",
                   std::to_string(machine.clock_hz / 1'000'000) + "." + std::to_string(machine.clock_hz % 1'000'000 / 100'000));
     metadata.text("time", "ts = cycles / clock, rounded down to ns, + 0.1 ns against truncation");
-    metadata.text("steps at tile level", wanted.text()).text("steps at tile level in the log", logged.text());
+    metadata.whole_text("steps at tile level", wanted.text()).whole_text("steps at tile level in the log", logged.text());
     metadata.number("commands", result.commands).number("commands left out", result.commands_left_out);
     metadata.number("instructions", result.instructions).number("instructions left out", result.instructions_left_out);
     metadata.text("engine waits", "taken + issue to begun")
         .text("left out", text.empty() ? "nothing" : "see the instant events of track `left out`");
     for (std::size_t from = 0; from < text.size();) {
         const std::size_t end = text.find('\n', from);
-        json_members arguments;
-        arguments.text("what", text.substr(from, end - from));
-        out.instant(out.track(drawing::host, "left out", 0), at, text.substr(from, end - from), arguments.str(), 'g');
+        out.instant(out.track(drawing::host, "left out", 0), at, text.substr(from, end - from), "", 'g');
         from = end + 1;
     }
     result.events = out.events();

@@ -1,11 +1,13 @@
 #pragma once
 // timeline.json: a run's event log as a picture of time, in Chrome's trace event format, for Perfetto.
 //
-//   host       training steps; what the host did (instants); commands submitted and not yet seen
-//   commands   a track per context; arrows along the commands' wait sets
-//   engines    what each engine works on, what it waits for, its program fetches
-//   DMA        per queue: its descriptors (the oldest unfinished one), a track per place for reads, one for writes; chunks in
-//   flight memory     DRAM channels; live bytes of each memory and region link       the two wires
+//   host         training steps, where commands of several are under way on as many tracks; what the host did (instants); a counter of
+//                commands submitted and not yet seen
+//   commands     a track per context; arrows along the commands' wait sets
+//   engines      what each engine works on, what it waits for, its program fetches
+//   DMA queues   per queue: its descriptors, a track per place for reads, one for writes; a counter of chunks in flight
+//   memory       DRAM channels; counters of the live bytes of each memory and region
+//   host link    the two wires
 //
 // host, commands and live bytes come from the command level of the whole run; the rest from the tile level of the chosen steps,
 // with arrows from whoever gave a semaphore to whoever took it (program_book.h). What each track means exactly: tile_level.h.

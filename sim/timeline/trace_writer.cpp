@@ -4,12 +4,13 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 namespace retrace {
 
 namespace {
 
-constexpr std::size_t flush_bytes = 1 << 18, kept_for_the_end = 8192, longest_text = 120;
+constexpr std::size_t flush_bytes = 1 << 18, kept_for_the_end = 8192;
 
 void append(std::string& to, std::uint64_t value, int base = 10) {
     char digits[24];
@@ -18,8 +19,8 @@ void append(std::string& to, std::uint64_t value, int base = 10) {
 
 } // namespace
 
-void append_json(std::string& to, std::string_view text) {
-    for (const char c : text.substr(0, longest_text)) {
+void append_json(std::string& to, std::string_view text, std::size_t most) {
+    for (const char c : text.substr(0, most)) {
         if (c == '"' || c == '\\')
             to += '\\';
         to += c >= 0x20 && c < 0x7f ? c : '?';
@@ -54,6 +55,14 @@ json_members& json_members::text(std::string_view name, std::string_view value) 
     return *this;
 }
 
+json_members& json_members::whole_text(std::string_view name, std::string_view value) {
+    key(name);
+    text_ += '"';
+    append_json(text_, value, value.size());
+    text_ += '"';
+    return *this;
+}
+
 trace_writer::point trace_writer::drawn_slice::at(std::uint64_t ns) const {
     if (track == no_track)
         return {};
@@ -63,7 +72,7 @@ trace_writer::point trace_writer::drawn_slice::at(std::uint64_t ns) const {
 }
 
 trace_writer::trace_writer(const std::string& path, std::uint64_t max_bytes, std::uint64_t clock_hz)
-    : file_(std::fopen(path.c_str(), "wb")), path_(path), max_bytes_(max_bytes), clock_hz_(std::max<std::uint64_t>(1, clock_hz)) {
+    : file_(std::fopen((path + ".part").c_str(), "wb")), path_(path), part_(path + ".part"), max_bytes_(max_bytes), clock_hz_(std::max<std::uint64_t>(1, clock_hz)) {
     if (!file_)
         throw timeline_error("cannot write " + path + ": " + std::strerror(errno));
     buffer_ = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[";
@@ -72,6 +81,8 @@ trace_writer::trace_writer(const std::string& path, std::uint64_t max_bytes, std
 trace_writer::~trace_writer() {
     if (file_)
         std::fclose(file_);
+    if (!part_.empty())
+        std::remove(part_.c_str());
 }
 
 std::uint64_t trace_writer::ns_of(std::uint64_t cycle) const {
@@ -213,7 +224,7 @@ void trace_writer::instant(unsigned track, std::uint64_t cycle, std::string_view
     event_ += ",\"s\":\"";
     event_ += scope;
     event_ += "\",\"name\":\"";
-    append_json(event_, name);
+    append_json(event_, name, name.size());
     event_ += "\",\"args\":{";
     event_ += arguments;
     event_ += "}}";
@@ -256,10 +267,9 @@ void trace_writer::finish(std::string_view metadata) {
     buffer_ += metadata;
     buffer_ += "}}\n";
     flush();
-    std::FILE* file = file_;
-    file_ = nullptr;
-    if (std::fclose(file) != 0)
+    if (std::fclose(std::exchange(file_, nullptr)) != 0 || std::rename(part_.c_str(), path_.c_str()) != 0)
         throw timeline_error("cannot write " + path_ + ": " + std::strerror(errno));
+    part_.clear();
 }
 
 } // namespace retrace

@@ -28,6 +28,7 @@ public:
     json_members& number(std::string_view key, std::uint64_t value);
     json_members& hex(std::string_view key, std::uint64_t value); ///< "0x1f"
     json_members& text(std::string_view key, std::string_view value);
+    json_members& whole_text(std::string_view key, std::string_view value); ///< not cut, however long
     std::string_view str() const { return text_; }
     void clear() { text_.clear(); }
 
@@ -35,9 +36,11 @@ private:
     void key(std::string_view key);
     std::string text_;
 };
-/// Appends `text` as the inside of a JSON string; what is not printable ASCII becomes '?', and a long text is cut.
-void append_json(std::string& to, std::string_view text);
+/// Appends `text` as the inside of a JSON string; what is not printable ASCII becomes '?', and what is longer than `most` is cut.
+inline constexpr std::size_t longest_name = 120;
+void append_json(std::string& to, std::string_view text, std::size_t most = longest_name);
 
+/// The file stands under its name when it is whole (finish()); until then it grows beside it, and a writer that goes before leaves nothing.
 class trace_writer {
 public:
     static constexpr unsigned no_track = 0;
@@ -67,6 +70,7 @@ public:
     drawn_slice slice(unsigned track, std::uint64_t begin, std::uint64_t end, std::string_view name, std::string_view arguments);
     /// An arrow; not drawn if it would go back in time or an end is missing.
     void arrow(const point& from, const point& to, std::string_view name);
+    /// Its name is not cut.
     void instant(unsigned track, std::uint64_t cycle, std::string_view name, std::string_view arguments, char scope = 't');
     /// The counter of this name in the process.
     unsigned counter(unsigned pid, std::string_view name, std::string_view unit);
@@ -80,8 +84,8 @@ public:
     std::uint64_t events() const { return events_; }
     std::uint64_t ns_of(std::uint64_t cycle) const;
 
-    /// Closes the list of events, writes `metadata` (members of an object) and the file's end. The room for 8 KiB is kept from
-    /// the start.
+    /// Closes the list of events, writes `metadata` (members of an object) and the file's end, and gives the file its name. The room for
+    /// 8 KiB is kept from the start.
     void finish(std::string_view metadata);
 
 private:
@@ -102,7 +106,7 @@ private:
     void flush();
 
     std::FILE* file_;
-    std::string path_;
+    std::string path_, part_;
     std::uint64_t max_bytes_, clock_hz_, written_ = 0, events_ = 0, flows_ = 0;
     bool full_ = false;
     std::string buffer_, event_;

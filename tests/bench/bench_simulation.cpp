@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <filesystem>
+
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -18,6 +21,7 @@ const figure_handle large_figure({"`retrace gemm` 1024^3 bf16, large, against sg
 const figure_handle small_figure({"`retrace gemm` 1024^3 bf16, small, against sgemm", "", 0.05});
 const figure_handle stepped_figure({"`retrace gemm` 512^3 bf16, small, stepped, k cycles/s", " k", 500});
 const figure_handle log_figure({"event log at default detail, share of a run", " %", 10, bound::below});
+const figure_handle waves_figure({"waves that are armed and idle, share of a run", " %", 5, bound::below});
 
 constexpr int side = 1024;
 
@@ -124,6 +128,44 @@ void event_log_share(benchmark::State& state) {
                                            steps, few, some, without, command_log, tile_log));
 }
 BENCHMARK(event_log_share)->Iterations(15)->UseManualTime()->Unit(benchmark::kSecond);
+
+// Waves that wait: for a window that is far away, and for a trigger that does not come.
+void armed_waves_share(benchmark::State& state) {
+    const std::string config = (examples() / "digits" / "recompute.yaml").string();
+    const std::filesystem::path file = std::filesystem::temp_directory_path() / fmt::format("retrace-bench-{}.fst", getpid());
+    const std::vector<std::string> common{"train", config, "--set", "training.epochs=null", "--set", "training.steps=8", "--set", "log.events=false"};
+    struct variant {
+        std::vector<std::string> more;
+        double best = 1e30;
+    };
+    variant none{{}}, window{{"--waves", file.string(), "--wave-start", "1000000000000"}},
+        trigger{{"--waves", file.string(), "--wave-trigger", "npu0.dma0.fault"}};
+    try {
+        for (auto _ : state) {
+            double all = 0;
+            for (variant* v : {&none, &window, &trigger}) {
+                std::vector<std::string> arguments = common;
+                arguments.insert(arguments.end(), v->more.begin(), v->more.end());
+                const double now = run_retrace(arguments).cpu_seconds;
+                v->best = std::min(v->best, now);
+                all += now;
+            }
+            state.SetIterationTime(all);
+        }
+    } catch (const std::exception& error) {
+        state.SkipWithError(error.what());
+        return;
+    }
+    for (const char* suffix : {"", ".gtkw", ".filters", ".blocks"})
+        std::filesystem::remove_all(file.string() + suffix);
+    const auto share = [&](const variant& v) { return 100 * std::max(0.0, v.best / none.best - 1); };
+    state.counters["window_percent"] = share(window);
+    state.counters["trigger_percent"] = share(trigger);
+    waves_figure.measured(std::max(share(window), share(trigger)),
+                          fmt::format("8 steps of digits/recompute.yaml, {:.2f} s: {:.1f} % for a window to come, {:.1f} % for a trigger", none.best,
+                                      share(window), share(trigger)));
+}
+BENCHMARK(armed_waves_share)->Iterations(15)->UseManualTime()->Unit(benchmark::kSecond);
 
 } // namespace
 } // namespace retrace::bench

@@ -35,7 +35,7 @@ def add_account(summary, intervals=256):
     interval = max(1, -(-total // intervals))
     count = -(-total // interval)
     sizes = [interval] * (count - 1) + [total - interval * (count - 1)]
-    over = cycles["over_time"] = {"first": 0, "interval": interval, "count": count, "engines": {}, "stalls": {}}
+    over = cycles["over_time"] = {"first": 41385, "interval": interval, "count": count, "engines": {}, "stalls": {}}
     for n, (engine, share) in enumerate(busy.items()):
         over["engines"][engine] = [size * share * (80 + (i * (7 + n)) % 40) // 12000 for i, size in enumerate(sizes)]
     for reason in stalls:

@@ -30,6 +30,12 @@ def main():
             with open(os.path.join(work, name), "rb") as file:
                 return file.read()
 
+        def replace(name, content):
+            shutil.rmtree(os.path.join(work, "b"))
+            shutil.copytree(os.path.join(work, "a"), os.path.join(work, "b"))
+            with open(os.path.join(work, "b", name), "wb") as file:
+                file.write(content)
+
         digits = os.path.join(source, "examples", "digits", "recompute.yaml")
         done = run("train", digits, "--set", "training.epochs=null", "--set", "training.steps=2", "--set", "data.test_rows=10", "--out", "a")
         expect("train", done.returncode == 0 and "report.html" in done.stdout, done)
@@ -54,8 +60,8 @@ def main():
         # A product that cannot go on (its log meets a limit of files) still says so, and that the page did not fit either.
         def small_files():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        done = subprocess.run([program, "gemm", "--m", "512", "--k", "512", "--n", "512", "--out", "g"], stdout=subprocess.PIPE,
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        done = subprocess.run([program, "gemm", "--m", "512", "--k", "512", "--n", "512", "--timeline-steps", "1", "--out", "g"], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, cwd=work, preexec_fn=small_files)
         expect("a product without room for its log: exit %d" % done.returncode, done.returncode == 1, done)
         summary = json.loads(read("g/summary.json"))
@@ -78,14 +84,17 @@ def main():
         refused("a page that cannot be written", "cannot write", "report", "a", "--out", "no/such/folder/page.html")
         refused("a comparison that cannot be written", "cannot write", "compare", "a", "b", "--out", "no/such/folder/page.html")
         for name, content, text in (("summary.json", b'{"cycles": ', "summary.json is not whole"), ("summary.json", b"{}", "has no cycles"),
-                                    ("steps.csv", b"step,epoch,loss,accuracy,cycles\nx,1,2,3,4\n", "line 2"), ("proof.json", b"]", "proof.json is not whole"),
-                                    ("events.sqlite", b"SQLite format 3\0" + b"\xff" * 5000, "events.sqlite"), ("events.sqlite", b"text", "events.sqlite")):
-            shutil.rmtree(os.path.join(work, "b"))
-            shutil.copytree(os.path.join(work, "a"), os.path.join(work, "b"))
-            with open(os.path.join(work, "b", name), "wb") as file:
-                file.write(content)
+                                    ("steps.csv", b"step,epoch,loss,accuracy,cycles\nx,1,2,3,4\n", "line 2"), ("proof.json", b"]", "proof.json is not whole")):
+            replace(name, content)
             refused("broken " + name, text, "report", "b")
             refused("compare with broken " + name, text, "compare", "a", "b")
+        # Without its log there is less on the page, and the page says so.
+        for content in (b"SQLite format 3\0" + b"\xff" * 5000, b"text", b""):
+            replace("events.sqlite", content)
+            done = run("report", "b")
+            expect("report with a broken log", done.returncode == 0 and b'"log_problem":"the event log events.sqlite' in read("b/report.html"), done)
+            done = run("compare", "a", "b")
+            expect("compare with a broken log", done.returncode == 0 and "The second run is compared without its event log" in done.stdout, done)
     for w in wrong:
         print(w)
     return 1 if wrong else 0

@@ -96,6 +96,9 @@ TEST(comparison, of_folders_is_a_table_and_a_page) {
     EXPECT_THROW(compare(a.path(), b.path() / "nothing"), report_error);
     // A name with control characters must not reach the terminal as it is.
     EXPECT_EQ(describe(compare_runs(run_of(small_summary(1, 0)), run_of(small_summary(1, 0))), "\x1b[31m", "b").find('\x1b'), std::string::npos);
+    const std::string c1 = describe(compare_runs(run_of(small_summary(1, 0)), run_of(small_summary(1, 0))), "\xc2\x9b" "31m gr\xc3\xbcn", "\x9b" "31m");
+    EXPECT_EQ(c1.find('\x9b'), std::string::npos) << c1;
+    EXPECT_NE(c1.find("gr\xc3\xbcn"), std::string::npos) << c1;
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 """Opens real reports in headless Chromium: page_test.py RETRACE SOURCE_FOLDER WORK_FOLDER
 
 A small training run with recompute, its twin with the whole account of cycles, a product, a run stopped by the watchdog, a run killed
-outright, one with a hostile name, and a comparison; each in light and dark, at the width of a laptop and of a phone. A page fails on a console
+outright, one with a hostile name, one whose files hold what no run writes, one with a step of thousands of commands, and a comparison; most in light and dark, at the width of a laptop and of a phone. A page fails on a console
 error or warning, an uncaught exception, a request, a chart that shows nothing, or text that leaves its place. Exit 77: no Chromium here.
 With RETRACE_SCREENSHOTS=FOLDER the pages' pictures stay there.
 """
@@ -17,6 +17,8 @@ sys.dont_write_bytecode = True
 import account_sample
 import chromium
 
+ONE_VIEW = [("light", 1366, 900)]
+TWO_VIEWS = [("light", 1366, 900), ("dark", 390, 844)]
 VIEWS = [(scheme, width, height) for width, height in ((1366, 900), (390, 844)) for scheme in ("light", "dark")]
 
 # Waits for the charts, then says what is wrong with the page, as sentences.
@@ -29,7 +31,7 @@ CHECK = r"""
     const luminance = (color) => { const [r, g, b] = color.match(/[\d.]+/g).map(Number); return (r + g + b) / 3; };
     if ((luminance(getComputedStyle(document.body).backgroundColor) < 128) !== SCHEME_IS_DARK) wrong.push("the page's ground is of the other scheme");
 
-    const charts = globalThis.retraceCharts();
+    const charts = globalThis.retraceCharts(), first = {};
     for (const { id, plot, chart } of charts) {
         if (!chart) { wrong.push(`${id}: was never drawn`); continue; }
         const svg = plot.querySelector("svg"), box = svg?.getBoundingClientRect();
@@ -66,6 +68,7 @@ CHECK = r"""
         const numbers = figure.querySelector("details");
         numbers.open = true;
         await new Promise((resolve) => setTimeout(resolve));
+        first[id] = numbers.querySelector("tbody tr td")?.textContent;
         if (numbers.querySelectorAll("tbody tr").length === 0) wrong.push(`${id}: its table of numbers is empty`);
         numbers.open = false;
         if (!chart.getOption().tooltip?.[0]) wrong.push(`${id}: has no tooltip`);
@@ -82,7 +85,9 @@ CHECK = r"""
     for (const card of document.querySelectorAll(".answer, figure, .panel"))
         if (card.scrollWidth > card.clientWidth + 1) wrong.push(`what is in "${card.querySelector("h2, h3")?.textContent}" is wider than its frame`);
     if (/undefined|NaN|\[object|Infinity/.test(document.getElementById("report").innerText)) wrong.push("the page says " + /.{0,40}(undefined|NaN|\[object|Infinity).{0,20}/.exec(document.getElementById("report").innerText)[0]);
-    return { wrong, charts: charts.map((c) => c.id), text: document.getElementById("report").innerText, missing: document.querySelectorAll(".missing").length };
+    const licences = document.querySelector("footer details pre")?.textContent ?? "";
+    if (!licences.includes('"License"') || /&(quot|amp|lt|gt|#39);/.test(licences)) wrong.push("the licences are not their text");
+    return { wrong, first, charts: charts.map((c) => c.id), text: document.getElementById("report").innerText, missing: document.querySelectorAll(".missing").length };
 })()
 """
 
@@ -189,7 +194,7 @@ def run(program, arguments, expected=0):
 
 
 def make_runs(program, source, work):
-    """{name: (page, charts it must have, texts it must show)}"""
+    """{name: (page, charts it must have, texts it must show, views)}"""
     digits = os.path.join(source, "examples", "digits", "recompute.yaml")
 
     def folder(name):
@@ -220,7 +225,7 @@ def make_runs(program, source, work):
                                                     "Every peak is what the plan says"])
     shutil.copytree(folder("training"), folder("account"))
     edit("account", account_sample.add_account)
-    pages["account"] = (page("account"), common + account, ["Recompute takes most", "waited most for"])
+    pages["account"] = (page("account"), common + account, ["Recompute takes most", "waited most for", "from cycle 41,385 on"])
 
     shutil.copytree(folder("training"), folder("bare"))
 
@@ -230,18 +235,59 @@ def make_runs(program, source, work):
     os.remove(os.path.join(folder("bare"), "events.sqlite"))
     os.remove(os.path.join(folder("bare"), "steps.csv"))
     edit("bare", strip)
-    pages["bare"] = (page("bare"), [], ["its summary has no cycles.over_time", "the log holds no commands", "There are no losses by step"])
+    pages["bare"] = (page("bare"), [], ["its summary has no cycles.over_time", "the log holds no commands", "There are no losses by step"], TWO_VIEWS)
 
     run(program, ["gemm", "--m", "96", "--k", "64", "--n", "40", "--preset", "tiny", "--quiet", "--out", folder("gemm")])
-    pages["gemm"] = (page("gemm"), ["chart-schedule", "chart-occupancy"], ["equal", "C[96,40] = A[96,64] B[64,40]"])
+    pages["gemm"] = (page("gemm"), ["chart-schedule", "chart-occupancy"], ["equal", "C[96,40] = A[96,64] B[64,40]"], TWO_VIEWS)
 
     train("hang", "--set", "npu.watchdog_cycles=1000", expected=3)
-    pages["hang"] = (page("hang"), [], ["hang", "no engine has finished an instruction"])
+    pages["hang"] = (page("hang"), [], ["hang", "no engine has finished an instruction"], TWO_VIEWS)
 
     shutil.copytree(folder("training"), folder("killed"))
     os.remove(os.path.join(folder("killed"), "summary.json"))
     run(program, ["report", folder("killed")])
-    pages["killed"] = (page("killed"), ["chart-training", "chart-schedule"], ["cut short", "stopped before it could write its summary"])
+    pages["killed"] = (page("killed"), common, ["cut short", "stopped before it could write its summary", "the run was stopped before it wrote its summary, which tells it"],
+                       TWO_VIEWS)
+
+    # The same, and of the log nothing was left either.
+    shutil.copytree(folder("killed"), folder("early"))
+    with open(os.path.join(folder("early"), "events.sqlite"), "wb"):
+        pass
+    run(program, ["report", folder("early")])
+    pages["early"] = (page("early"), ["chart-training"], ["it is empty: the run was stopped before", "what it had written of its training steps", "the event log cannot be read"],
+                      ONE_VIEW)
+
+    shutil.copytree(folder("account"), folder("odd"))
+
+    def make_odd(summary):
+        summary["run"]["status"] = 7
+        summary["run"]["name"] = [1]
+        summary["cycles"]["by_phase"] = {"forward": {"total": "many", "stalls": 3}, "backward": None}
+        summary["cycles"]["stalls"] = {"constructor": 5, "compute": 10, "dram": "x"}
+        summary["cycles"]["engines"] = {"pe": 5, "dma0": None}
+        summary["cycles"]["over_time"] = {"interval": 10, "first": "x", "engines": {"pe": ["a"]}, "stalls": {"constructor": [3, 4]}}
+        summary["memory"] = {"a": None, "b": 3, "device_dram": {"capacity_bytes": "x"}}
+        summary["machine"] = 3
+        summary["result"] = [1]
+    with open(os.path.join(folder("odd"), "proof.json"), "w") as file:
+        json.dump({"results": [None, 5]}, file)
+    edit("odd", make_odd)
+    pages["odd"] = (page("odd"), ["chart-training", "chart-schedule"], ["This part cannot be shown", "ended with status 7"], ONE_VIEW)
+
+    # A step of more commands than are drawn one by one, far apart in their lanes: all of its time has to be in the picture.
+    with open(page("account"), encoding="utf-8") as file:
+        before, _, rest = file.read().partition('id="data">')
+    text, _, after = rest.partition("</script>")
+    data = json.loads(text)
+    schedule = data["runs"][0]["schedule"]
+    step = next(s for s in schedule["steps"] if s["kind"] == "training" and s["step"] == 2)
+    count = 12000
+    step.update(commands=count, begun=[100 * i for i in range(count)], duration=[90] * count, phase=[schedule["phases"].index("forward")] * count,
+                layer=[1 + i % 100 for i in range(count)], sequence=list(range(count)), last=step["first"] + 100 * count)
+    os.mkdir(folder("long"))
+    with open(page("long"), "w", encoding="utf-8") as file:
+        file.write(before + 'id="data">' + json.dumps(data).replace("<", "\\u003c") + "</script>" + after)
+    pages["long"] = (page("long"), ["chart-schedule"], ["apart are drawn as one"], ONE_VIEW)
 
     hostile = "</script><script>window.broken = 1; console.error('broken out')</script><img src=x onerror=console.error(1)>{{data}} \u2028 & \" '"
     shutil.copytree(folder("account"), folder("hostile"))
@@ -278,6 +324,12 @@ def check(browser, name, page, charts, texts, view, pictures):
         found += ["it does not say '%s'" % text for text in texts if text.replace("\u00a0", " ") not in answer["text"].replace("\u00a0", " ")]
         if tab.evaluate("window.broken === undefined && document.images.length === 0") is not True:
             found.append("a name became markup")
+        if "chart-engines" in charts and answer["first"]["chart-engines"] != "41,385":
+            found.append("the engines' numbers begin at cycle %s, not where the measured span does" % answer["first"]["chart-engines"])
+        if name == "long":
+            ends = tab.evaluate("globalThis.retraceCharts().find((c) => c.id === 'chart-schedule').chart.getOption().series[0].data.map((d) => d[1])")
+            if not 100 <= len(ends) <= 8000 or max(ends) != 1199990:
+                found.append("of a long step %d bars are drawn, up to cycle %d" % (len(ends), max(ends)))
         if pictures:
             tab.screenshot(os.path.join(pictures, "%s-%s-%d.png" % (name, scheme, width)), whole=True)
         if width > 600 and scheme == "light":
@@ -324,13 +376,13 @@ def main():
     with open(plain, "w", encoding="utf-8") as file:
         file.write(text[:begin] + text[end:])
     with chromium.Chromium(binary) as browser:
-        for name, (page, charts, texts) in pages.items():
+        for name, (page, charts, texts, *views) in pages.items():
             size = os.path.getsize(page)
             if size > 3_700_000:
                 wrong.append("%s: %d bytes are too many" % (name, size))
             if "http-equiv" not in open(page, encoding="utf-8").read(2000):
                 wrong.append("%s: no policy against requests" % name)
-            for view in VIEWS:
+            for view in views[0] if views else VIEWS:
                 wrong += check(browser, name, page, charts, texts, view, pictures)
         wrong += checker_finds_faults(browser, pages["account"][0], work)
         tab = chromium.Page(browser, 390, 844, "light")
@@ -342,7 +394,7 @@ def main():
         tab.close()
     for w in wrong:
         print(w)
-    print("%d pages in %d views: %s" % (len(pages), len(VIEWS), "%d faults" % len(wrong) if wrong else "all good"))
+    print("%d pages, most in %d views: %s" % (len(pages), len(VIEWS), "%d faults" % len(wrong) if wrong else "all good"))
     return 1 if wrong else 0
 
 

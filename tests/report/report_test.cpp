@@ -1,6 +1,9 @@
 // What goes into the page, what it says where something is missing, and that no name gets out of the data.
+#include <csignal>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/resource.h>
 
 #include "hw/spec/spec.h"
 #include "sim/log/log_reader.h"
@@ -192,10 +195,102 @@ TEST(report, what_is_no_run_is_refused_with_what_to_do) {
     EXPECT_NE(refusal(run.path()).find("summary.json is not whole"), std::string::npos) << refusal(run.path());
     run.write("summary.json", "{\"tests\": 3}");
     EXPECT_NE(refusal(run.path()).find("has no cycles"), std::string::npos) << refusal(run.path());
-    run.write("summary.json", small_summary(100, 20));
-    run.write("events.sqlite", "this is no database, whatever its name says, and it is long enough to look like one");
-    EXPECT_NE(refusal(run.path()).find("events.sqlite"), std::string::npos) << refusal(run.path());
+    const std::string none = "this is no database, whatever its name says, and it is long enough to look like one";
+    std::filesystem::remove(run.path() / "summary.json");
+    run.write("events.sqlite", none);
+    EXPECT_NE(refusal(run.path()).find("events.sqlite"), std::string::npos) << "nothing else is there";
     EXPECT_THROW(write_page(run.path() / "no" / "page.html", "text"), report_error);
+}
+
+TEST(report, a_log_that_cannot_be_read_is_told_and_keeps_nothing_else_back) {
+    for (const char* bytes : {"", "this is no database, whatever its name says, and it is long enough to look like one"}) {
+        const run_files run;
+        run.write("steps.csv", "step,epoch,loss,accuracy,cycles\n1,1,2,0.25,1000\n");
+        run.write("events.sqlite", bytes);
+        const json data = report_data(run.path());
+        EXPECT_EQ(data["steps"]["of"], 1);
+        EXPECT_EQ(data["schedule"], nullptr);
+        const std::string problem = data["log_problem"];
+        EXPECT_EQ(problem.find("the event log events.sqlite cannot be asked: "), 0u) << problem;
+        EXPECT_EQ(problem.find("it is empty") != std::string::npos, *bytes == '\0') << problem;
+    }
+    const run_files whole;
+    whole.make_training_run();
+    EXPECT_FALSE(report_data(whole.path()).contains("log_problem"));
+    // A log that breaks off in the middle tells nothing rather than half.
+    whole.sql("DROP TABLE stale_read");
+    EXPECT_EQ(report_data(whole.path())["schedule"], nullptr);
+    EXPECT_EQ(report_data(whole.path())["memory"], nullptr);
+    EXPECT_EQ(report_data(whole.path())["steps"]["of"], 2);
+}
+
+TEST(report, a_document_without_end_is_refused) {
+    const run_files run;
+    run.make_training_run();
+    const std::string deep = "{\"a\":" + std::string(200'000, '[');
+    run.write("proof.json", deep);
+    EXPECT_NE(refusal(run.path()).find("proof.json is nested deeper than 64 levels"), std::string::npos) << refusal(run.path());
+    run.write("proof.json", deep + std::string(200'000, ']') + "}");
+    EXPECT_NE(refusal(run.path()).find("proof.json is nested deeper than 64 levels"), std::string::npos);
+    std::filesystem::remove(run.path() / "proof.json");
+    run.write("summary.json", "{\"cycles\":{\"a\":" + std::string(100, '[') + std::string(100, ']') + "},\"run\":{}}");
+    EXPECT_NE(refusal(run.path()).find("summary.json is nested deeper"), std::string::npos);
+    run.write("summary.json", "{\"cycles\":{\"a\":" + std::string(60, '[') + std::string(60, ']') + "},\"run\":{}}");
+    EXPECT_EQ(refusal(run.path()), "");
+}
+
+TEST(report, a_page_that_cannot_be_written_leaves_the_old_one) {
+    const run_files run;
+    run.write("summary.json", small_summary(100, 20));
+    const auto file = write_report(run.path());
+    const std::string old = text_of(file);
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small{20'000, before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    EXPECT_THROW(write_report(run.path()), report_error);
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_TRUE(text_of(file) == old);
+    EXPECT_FALSE(std::filesystem::exists(run.path() / "report.html.part"));
+    // What is behind a link is replaced, the link stays; what is no file is written as it stands.
+    std::filesystem::create_symlink("report.html", run.path() / "link.html");
+    write_page(run.path() / "link.html", "new");
+    EXPECT_TRUE(std::filesystem::is_symlink(run.path() / "link.html"));
+    EXPECT_EQ(text_of(file), "new");
+    EXPECT_NO_THROW(write_page("/dev/null", "nothing"));
+    EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST(report, a_long_configuration_is_cut_between_lines_and_says_so) {
+    const run_files run;
+    run.write("summary.json", small_summary(100, 20));
+    std::string config;
+    while (config.size() < 70'000)
+        config += "key: a value of some length\n";
+    run.write("config.resolved.yaml", config);
+    const json data = report_data(run.path());
+    const std::string shown = data["config"];
+    EXPECT_LE(shown.size(), 65'536u);
+    EXPECT_EQ(shown, config.substr(0, shown.size()));
+    EXPECT_EQ(shown.back(), '\n');
+    EXPECT_EQ(data["config_bytes"], config.size());
+    run.write("config.resolved.yaml", config.substr(0, 65'536));
+    EXPECT_FALSE(report_data(run.path()).contains("config_bytes"));
+}
+
+TEST(report, what_ended_before_it_began_took_no_time) {
+    const run_files run;
+    run.make_training_run();
+    run.sql("UPDATE command_moment SET cycle = 5 WHERE sequence = 3; UPDATE operand SET bytes = 4611686018427387904 WHERE slot = 0;"
+            "UPDATE command SET begun = 1000 WHERE step = 1");
+    const json data = report_data(run.path());
+    EXPECT_EQ(data["schedule"]["steps"][0]["duration"][2], 0);
+    for (const json& row : data["costs"]["commands"]["rows"])
+        EXPECT_LT(row["cycles"].get<std::uint64_t>(), 10'000u);
+    for (const json& live : data["memory"]["over_run"]["state_buffer"]["live"])
+        EXPECT_LE(live.get<std::uint64_t>(), std::uint64_t{1} << 63);
 }
 
 TEST(report, no_name_gets_out_of_the_data) {

@@ -93,6 +93,13 @@ TEST(log_timing, rows_are_of_logged_steps_and_of_what_belongs_to_no_command) {
     EXPECT_EQ(ask(file, "SELECT engine, phase, fault FROM programs"), (rows{"vector|backward|bad_slot", "dma0|backward|null"}));
 }
 
+TEST(log_timing, the_grants_of_an_instruction_are_found_without_reading_all) {
+    hand_made_log made({1});
+    const rows plan = ask(made.close(), "EXPLAIN QUERY PLAN SELECT resumed FROM grant_ WHERE device = 0 AND sequence = 1 AND pc = 2 AND requester = 43 ORDER BY rowid");
+    ASSERT_FALSE(plan.empty());
+    EXPECT_NE(plan[0].find("SEARCH grant_ USING INDEX grant_key"), std::string::npos) << plan[0];
+}
+
 TEST(log_timing, a_program_is_stored_once_and_a_new_one_in_its_place_is_another) {
     hand_made_log made({1});
     const auto a = instruction_with(spec::opcode::activate, 1, 1, 2, 1), b = instruction_with(spec::opcode::activate, 1, 1, 2, 3);

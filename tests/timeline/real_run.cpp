@@ -45,7 +45,7 @@ real_run::~real_run() {
 }
 
 program_result real_run::train(std::vector<std::string> more) {
-    more.insert(more.begin(), {"train", (folder_ / "small.yaml").string(), "--quiet", "--out", run()});
+    more.insert(more.begin(), {"train", config(), "--quiet", "--out", run()});
     return run_program(more);
 }
 

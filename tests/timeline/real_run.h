@@ -22,6 +22,7 @@ public:
     program_result gemm(std::vector<std::string> more = {});
     program_result inspect(std::vector<std::string> question) const;
 
+    std::string config() const { return (folder_ / "small.yaml").string(); }
     std::string run() const { return (folder_ / "run").string(); }
     std::string file(const std::string& name) const { return (folder_ / "run" / name).string(); }
     std::string log() const { return file("events.sqlite"); }

@@ -1,5 +1,6 @@
 // Pictures of real runs: the rules of the format, and lengths that have to be what summary.json says by other means.
 #include <algorithm>
+#include <map>
 
 #include <gtest/gtest.h>
 
@@ -148,11 +149,82 @@ TEST(timeline_run, steps_can_be_chosen_and_the_size_limited) {
 
     const program_result missing = r.train({"--timeline-steps", "2-9", "--set", "log.steps=[2]"});
     EXPECT_EQ(missing.exit, 0);
-    EXPECT_NE(missing.err.find("steps 3,4,5,6,7,8,9"), std::string::npos) << missing.err;
+    EXPECT_NE(missing.err.find("steps 3-9 "), std::string::npos) << missing.err;
     EXPECT_EQ(r.train({"--timeline-max", "0"}).exit, 0);
     EXPECT_FALSE(std::filesystem::exists(r.file("timeline.json")));
     EXPECT_EQ(r.train({"--set", "log.events=false"}).exit, 0);
     EXPECT_FALSE(std::filesystem::exists(r.file("timeline.json")));
+}
+
+/// Slices of steps as they have to be: one for every run of commands of one step, in the order of their first moments.
+std::vector<std::string> step_slices(log_reader& log) {
+    struct command {
+        std::uint64_t first, last, step;
+    };
+    std::map<std::uint64_t, command> commands; // by sequence
+    log_query q(log, "SELECT c.sequence, m.cycle, c.step FROM command c JOIN command_moment m ON m.device = c.device AND m.sequence = c.sequence");
+    while (q.next()) {
+        command& c = commands.try_emplace(q.number(0), command{q.number(1), q.number(1), q.number(2)}).first->second;
+        c.first = std::min(c.first, q.number(1));
+        c.last = std::max(c.last, q.number(1));
+    }
+    std::vector<command> order, runs;
+    for (const auto& [sequence, c] : commands)
+        order.push_back(c);
+    std::stable_sort(order.begin(), order.end(), [](const command& a, const command& b) { return a.first < b.first; });
+    for (const command& c : order)
+        if (runs.empty() || runs.back().step != c.step)
+            runs.push_back(c);
+        else
+            runs.back().last = std::max(runs.back().last, c.last);
+    std::vector<std::string> slices;
+    for (const command& r : runs)
+        slices.push_back(std::to_string(r.first) + "-" + std::to_string(r.last) + (r.step ? " step " + std::to_string(r.step) : " outside of steps"));
+    std::sort(slices.begin(), slices.end());
+    return slices;
+}
+
+TEST(timeline_run, slices_of_a_step_cover_exactly_its_commands) {
+    real_run r;
+    const auto drawn = [&] {
+        const checked_trace t = check(r);
+        std::vector<std::string> slices;
+        for (const auto& [name, its] : t.slices)
+            if (name.starts_with("host/training steps"))
+                for (const checked_slice& s : its)
+                    slices.push_back(std::to_string(s.begin) + "-" + std::to_string(s.end) + " " + s.name);
+        std::sort(slices.begin(), slices.end());
+        return slices;
+    };
+    ASSERT_EQ(r.gemm({"--m", "200", "--k", "64", "--n", "96"}).exit, 0); // copies in, the product, copies out
+    {
+        log_reader log(r.log());
+        EXPECT_GE(step_slices(log).size(), 3u);
+        EXPECT_EQ(drawn(), step_slices(log));
+    }
+    ASSERT_EQ(r.train().exit, 0);
+    log_reader log(r.log());
+    EXPECT_EQ(drawn(), step_slices(log));
+}
+
+TEST(timeline_run, a_timeline_that_cannot_be_written_fails_no_run) {
+    real_run r;
+    const std::vector<std::string> longer{"--set", "training.steps=8", "--set", "log.steps=[1,2,3,4,5,6,7,8]"};
+    ASSERT_EQ(r.train(longer).exit, 0);
+    const auto size = [&](const char* name) { return std::filesystem::file_size(r.file(name)); };
+    const auto others = std::max(size("events.sqlite"), size("report.html"));
+    ASSERT_GT(size("timeline.json"), others + 200'000);
+    program_options full;
+    full.file_bytes = others + 100'000;
+    std::vector<std::string> loud{"train", r.config(), "--out", r.run()};
+    loud.insert(loud.end(), longer.begin(), longer.end());
+    const program_result run = run_program(loud, full);
+    EXPECT_EQ(run.exit, 0) << run.err;
+    EXPECT_NE(run.err.find("retrace: no timeline.json: "), std::string::npos) << run.err;
+    EXPECT_NE(run.out.find("Files in"), std::string::npos) << run.out;
+    EXPECT_EQ(run.out.find("timeline.json"), std::string::npos) << run.out;
+    EXPECT_TRUE(std::filesystem::exists(r.file("report.html")));
+    EXPECT_FALSE(std::filesystem::exists(r.file("timeline.json")) || std::filesystem::exists(r.file("timeline.json.part")));
 }
 
 TEST(timeline_run, choices_that_are_none_are_exit_2_and_create_nothing) {

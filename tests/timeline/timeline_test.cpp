@@ -1,8 +1,12 @@
 // The picture of a log whose every row is known.
+#include <array>
+#include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "sim/config/quantity.h"
 #include "sim/log/log_reader.h"
@@ -141,6 +145,92 @@ TEST(timeline, chosen_steps_only_are_drawn_by_instructions_and_what_is_not_logge
     EXPECT_NE(d.trace.instants[0].find("steps 7"), std::string::npos);
 }
 
+TEST(timeline, of_a_long_range_only_what_is_missing_is_told_and_no_list_is_cut) {
+    std::vector<std::uint32_t> steps;
+    std::string list;
+    for (std::uint32_t step = 1; step <= 79; step += 2) {
+        steps.push_back(step);
+        list += (step > 1 ? "," : "") + std::to_string(step);
+    }
+    hand_made_log scattered(steps);
+    two_commands(scattered);
+    timeline_options options;
+    options.steps = step_set("1-79");
+    const drawn d = draw(scattered, options);
+    ASSERT_EQ(d.trace.instants.size(), 1u);
+    std::string missing;
+    for (std::uint32_t step = 2; step <= 78; step += 2)
+        missing += (step > 2 ? "," : "") + std::to_string(step);
+    EXPECT_EQ(d.trace.instants[0], "not in the log at tile level, and so drawn by commands: steps " + missing + " (--set 'log.steps=[...]')");
+    EXPECT_EQ(d.trace.metadata.at("steps at tile level in the log"), list);
+
+    for (std::uint32_t step = 1; step <= 40; ++step)
+        steps.push_back(step);
+    hand_made_log all(steps);
+    two_commands(all);
+    options.steps = step_set("1-40");
+    EXPECT_EQ(draw(all, options).result.left_out, "");
+    // Very long lists are cut between two ranges, and say so.
+    std::string odd;
+    for (unsigned step = 1; step <= 1001; step += 2)
+        odd += (step > 1 ? "," : "") + std::to_string(step);
+    EXPECT_TRUE(step_set(odd).text().ends_with(" more ranges")) << step_set(odd).text();
+}
+
+TEST(timeline, steps_that_take_turns_or_overlap_are_drawn_whole) {
+    hand_made_log made(std::vector<std::uint32_t>{});
+    for (const auto& [sequence, step, begin, end] :
+         {std::array{1u, 0u, 100u, 200u}, {2u, 1u, 300u, 400u}, {3u, 1u, 410u, 500u}, {4u, 0u, 600u, 700u}, {5u, 2u, 650u, 800u}}) {
+        made.begin(sequence, step, begin);
+        made.end(sequence, end);
+    }
+    const drawn d = draw(made);
+    const auto text = [&](const char* track) {
+        std::string all;
+        for (const checked_slice& s : d.trace.slices.at(track))
+            all += s.name + " " + std::to_string(s.begin) + "-" + std::to_string(s.end) + "; ";
+        return all;
+    };
+    EXPECT_EQ(text("host/training steps"), "outside of steps 95-204; step 1 295-504; outside of steps 595-704; ");
+    EXPECT_EQ(text("host/training steps (2)"), "step 2 645-804; ");
+}
+
+TEST(timeline, what_belongs_to_no_command_is_drawn_while_a_chosen_step_of_its_device_runs) {
+    hand_made_log made;
+    two_commands(made); // steps 1 and 2 of device 0
+    made.change("INSERT INTO command SELECT 1, sequence, context, phase, step, layer, begun + 10, operands FROM command;"
+                "INSERT INTO command_moment SELECT 1, sequence, moment, cycle + 10, status FROM command_moment;");
+    for (const unsigned cycle : {1050u, 1500u, 2050u}) // in step 1, between both, in step 2
+        made.change("INSERT INTO grant_ SELECT " + std::to_string(cycle) + ", " + std::to_string(cycle) + ", " + std::to_string(cycle + 5) +
+                    ", 0, 1, 60, 0, 2, 0, 64, 64, 0, 0");
+    made.change("CREATE TABLE sorted AS SELECT * FROM grant_ ORDER BY granted; DELETE FROM grant_; INSERT INTO grant_ SELECT * FROM sorted; "
+                "DROP TABLE sorted");
+    const drawn d = draw(made);
+    const auto& slices = d.trace.slices.at("npu1 engines/mover");
+    ASSERT_EQ(slices.size(), 2u);
+    EXPECT_EQ(slices[0].begin, 1050u);
+    EXPECT_EQ(slices[1].begin, 2050u);
+}
+
+TEST(timeline, a_file_that_cannot_be_finished_leaves_the_old_one) {
+    hand_made_log made;
+    two_commands(made);
+    const std::string old = draw(made).text, file = made.file("timeline.json");
+    made.change("WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 9000) "
+                "INSERT INTO host_event SELECT 3000 + n, 'weights_updated', 1, 1, 3, n, 0 FROM i");
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small{100'000, before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    EXPECT_THROW(write_timeline(made.close(), file, {}), timeline_error);
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_EQ(text_of(file), old);
+    EXPECT_FALSE(std::filesystem::exists(file + ".part"));
+    EXPECT_GT(draw(made).text.size(), 500'000u);
+}
+
 TEST(timeline, a_clock_that_is_no_whole_number_of_ns_draws_no_overlaps) {
     for (const char* clock : {"1400000000", "3000000000", "933000000"}) {
         hand_made_log made;
@@ -200,6 +290,16 @@ TEST(timeline, what_cannot_be_written_is_told) {
     hand_made_log made;
     EXPECT_THROW(write_timeline(made.close(), made.file("no/such/folder.json"), {}), timeline_error);
     EXPECT_THROW(write_timeline(made.file("none.sqlite"), made.file("t.json"), {}), log_reader_error);
+}
+
+TEST(step_set, without_is_what_is_left) {
+    const auto rest = [](const char* all, const char* taken) { return step_set(all).without(step_set(taken)).text(); };
+    EXPECT_EQ(rest("1-10", "3,5-6"), "1-2,4,7-10");
+    EXPECT_EQ(rest("7,1-3,2-5", "4"), "1-3,5,7");
+    EXPECT_EQ(rest("5-6", "1-9"), "");
+    EXPECT_EQ(rest("1-3,8", "20"), "1-3,8");
+    EXPECT_EQ(rest("10-18446744073709551615", "12-18446744073709551615"), "10-11");
+    EXPECT_EQ(step_set("4-6").without(step_set()).text(), "4-6");
 }
 
 TEST(step_set, reads_numbers_and_ranges) {

@@ -173,7 +173,8 @@ def main():
         return gtkwave.SKIP
     with gtkwave.Display() as display:
         wrong = check(display, options.save, options.expect)
-    print("\n".join(wrong) if wrong else "GTKWave shows what is in the waves")
+    values = sum(len(save.signals) * len(save.markers) for save in map(SaveFile, options.save))
+    print("\n".join(wrong) if wrong else f"GTKWave shows what is in the waves ({values} values at markers compared)")
     return 1 if wrong else 0
 
 

@@ -24,6 +24,7 @@ control_core::control_core(const sc_core::sc_module_name& name, backplane& plane
       timer_(core_, static_cast<std::uint32_t>(spec::timer_base)), mover_(mover_requester), access_(mover_),
       state_probe_(plane.probes.number("core", "state", 2, "core")), pc_probe_(plane.probes.number("core", "pc", 32, "address")),
       interrupt_probe_(plane.probes.number("core", "interrupt", 1)), mover_probe_(plane.probes.text("core", "mover")) {
+    plane.probes.registry.add_text_source([this](std::uint64_t) { show_mover(); });
     SC_HAS_PROCESS(control_core);
     SC_THREAD(execute);
     SC_THREAD(serve_mover);
@@ -33,6 +34,13 @@ void control_core::show(trace::core_state state) {
     trace::probe_registry& probes = plane_.probes.registry;
     probes.set(state_probe_, plane_.clock.now(), static_cast<unsigned>(state));
     probes.set(pc_probe_, plane_.clock.now(), core_.pc());
+}
+
+void control_core::show_mover() {
+    if (moving_ && plane_.probes.registry.wanted(mover_probe_))
+        plane_.probes.registry.set_text(mover_probe_, plane_.clock.now(),
+                                        fmt::format("{} B {} {:#010x}", moving_->bytes, moving_->to_host ? "to the host from" : "from the host to",
+                                                    moving_->local_address));
 }
 
 void control_core::reset(bool run) {
@@ -175,9 +183,7 @@ void control_core::serve_mover() {
         jobs_.pop_front();
         moving_ = &j;
         cancelled_ = false;
-        if (plane_.probes.registry.wanted(mover_probe_))
-            plane_.probes.registry.set_text(mover_probe_, plane_.clock.now(),
-                                            fmt::format("{} B {} {:#010x}", j.bytes, j.to_host ? "to the host from" : "from the host to", j.local_address));
+        show_mover();
         plane_.clock.wait_until(plane_.clock.now() + 1 + RETRACE_FAULT(late_mover));
         const bool ok = !cancelled_ && carry_out(j);
         moving_ = nullptr;

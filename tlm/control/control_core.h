@@ -73,6 +73,7 @@ private:
     std::vector<std::byte> data_;
     sc_core::sc_event reset_, interrupted_, job_pushed_;
     void show(trace::core_state state);
+    void show_mover();
     const trace::probe_id state_probe_, pc_probe_, interrupt_probe_, mover_probe_;
 };
 

@@ -31,6 +31,7 @@ dma_queue::dma_queue(const sc_core::sc_module_name& name, unsigned number, backp
         ring_.back()->text = plane.probes.text(block(), fmt::format("place{}", i).c_str());
         sc_core::sc_spawn([this, i] { read_chunks(i); }, fmt::format("read{}", i).c_str());
     }
+    plane.probes.registry.add_text_source([this](std::uint64_t) { tell_places(); });
     SC_HAS_PROCESS(dma_queue);
     SC_THREAD(write_chunks);
 }
@@ -70,10 +71,19 @@ dma_queue::place& dma_queue::claim(const run_handle& run) {
     return p;
 }
 
-void dma_queue::show(const place& p, const char* what, memory_kind memory, std::uint64_t address) {
+void dma_queue::show(place& p, const char* what, memory_kind memory, std::uint64_t address) {
+    p.doing = what;
     if (plane_.probes.registry.wanted(p.text))
         plane_.probes.registry.set_text(p.text, plane_.clock.now(),
                                         fmt::format("{} {} B {} {:#x} #{}.{}", what, p.chunk.bytes, spec::name_of(memory), address, p.run->sequence, p.fetched.pc));
+}
+
+void dma_queue::tell_places() {
+    for (const auto& p : ring_) {
+        const bool writes = p->doing == std::string_view("write");
+        if (p->now != place::state::free && *p->doing && p->chunk.bytes != 0)
+            show(*p, p->doing, writes ? p->destination : p->source, (writes ? p->chunk.destination : p->chunk.source).front().address);
+    }
 }
 
 void dma_queue::show_level() {
@@ -197,6 +207,7 @@ void dma_queue::write_chunks() {
         p.now = place::state::free;
         --taken_;
         show_level();
+        p.doing = "";
         plane_.probes.registry.set_text(p.text, plane_.clock.now(), {});
         next_write_ = (next_write_ + 1) % ring_.size();
         freed_.notify(sc_core::SC_ZERO_TIME);

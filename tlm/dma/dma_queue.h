@@ -39,6 +39,7 @@ private:
         memory_access access;
         sc_core::sc_event filled;
         trace::probe_id text;
+        const char* doing = "";          ///< "read", "turn", "write"
     };
 
     void execute(const fetched_instruction& i) override;
@@ -53,8 +54,9 @@ private:
     place& claim(const run_handle& run);
     void hand_over(place& p, place::state next);
     void log_copy(const place& p);
-    void show(const place& p, const char* what, spec::memory_kind memory, std::uint64_t address);
+    void show(place& p, const char* what, spec::memory_kind memory, std::uint64_t address);
     void show_level();
+    void tell_places();
 
     std::vector<std::unique_ptr<place>> ring_;
     std::size_t next_claim_ = 0, next_write_ = 0;

@@ -53,6 +53,7 @@ engine::engine(const sc_core::sc_module_name& name, unsigned number, backplane& 
               plane.probes.number(block_, "fault", std::bit_width(spec::engine_fault_count - 1u), "fault"),
               plane.probes.real(block_, "utilisation")},
       utilisation_(plane.probes.registry, probes_.utilisation) {
+    plane.probes.registry.add_text_source([this](std::uint64_t cycle) { tell_texts(cycle); });
     SC_HAS_PROCESS(engine);
     SC_THREAD(run_programs);
     SC_THREAD(fetch_programs);
@@ -214,8 +215,7 @@ void engine::wait_for_semaphore(unsigned semaphore, unsigned count) {
     waits_for_ = static_cast<int>(semaphore);
     wanted_ = count;
     now_does(activity::waits);
-    if (plane_.probes.registry.wanted(probes_.waits_for))
-        plane_.probes.registry.set_text(probes_.waits_for, since_, fmt::format("semaphore {} for {}, has {}", semaphore, count, context.semaphore(semaphore)));
+    show_wait(since_);
     do {
         wait(plane_.semaphore_changed[run->context][semaphore]);
         if (run->cancelled)
@@ -314,6 +314,20 @@ void engine::run_program() {
     } catch (const engine_error& error) {
         fail(run, i, error);
     }
+}
+
+void engine::show_wait(std::uint64_t cycle) {
+    if (plane_.probes.registry.wanted(probes_.waits_for))
+        plane_.probes.registry.set_text(probes_.waits_for, cycle, fmt::format("semaphore {} for {}", waits_for_, wanted_));
+}
+
+void engine::tell_texts(std::uint64_t cycle) {
+    if (!run_)
+        return;
+    if (doing_ == activity::waits)
+        show_wait(cycle);
+    if (plane_.probes.registry.wanted(probes_.instruction) && doing_ >= activity::issues)
+        plane_.probes.registry.set_text(probes_.instruction, cycle, probe_text(run_, at_));
 }
 
 void engine::show_instruction(const fetched_instruction& i) {

@@ -159,6 +159,8 @@ private:
         plane_.probes.registry.set(probes_.state, since_, static_cast<unsigned>(what));
     }
     void show_instruction(const fetched_instruction& i);
+    void show_wait(std::uint64_t cycle);
+    void tell_texts(std::uint64_t cycle);
     void show_fetched() { plane_.probes.registry.set(probes_.queue, plane_.clock.now(), fetched_.size()); }
     int waits_for_ = -1;     ///< semaphore, or -1
     unsigned wanted_ = 0;    ///< of it

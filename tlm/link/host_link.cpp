@@ -184,7 +184,7 @@ void host_link::send_accesses() {
         plane_.arbitration.acquire(host_, told, [&](std::uint64_t cycle) {
             const link_direction::slot slot = down_.send(cycle, told.bytes, a.write ? message_kind::posted : message_kind::request);
             if (plane_.probes.registry.wanted(wires_[down]))
-                show(wires_[down], slot, fmt::format("register {:#x} {}", a.offset, a.write ? fmt::format("= {:#x}", a.value) : "?"), 0);
+                show(wires_[down], slot, fmt::format("register {:#x} {}", a.offset, a.write ? fmt::format("= {:#x}", a.value) : "is read"), 0);
             told.arrived = a.arrival = slot.arrival;
             return slot.sent;
         });

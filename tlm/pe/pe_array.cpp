@@ -23,10 +23,19 @@ pe_array::pe_array(const sc_core::sc_module_name& name, backplane& plane, on_chi
       registers_(plane.probes.registry, plane.probes.device + "." + block(), shape_.rows, shape_.columns), weight_port_(weight_requester),
       operand_port_(operand_requester) {
     fresh_array();
+    plane.probes.registry.add_text_source([this](std::uint64_t) {
+        show(weights_text_, in_weight_port_);
+        show(rows_text_, in_operand_port_);
+        show(sums_text_, landing_);
+    });
     plane.probes.registry.add_late_source([this](std::uint64_t cycle) {
         // Asked in the middle of its own telling it has nothing to add.
-        if (registers_.wanted() && !array_runs_)
+        if (!registers_.wanted() || array_runs_)
+            return;
+        try {
             run_array([&] { array_->settle(cycle); });
+        } catch (const std::exception&) { // collect() says it too: whoever only looks does not fail a run
+        }
     });
     load_may_go_ |= swapped_;
     load_may_go_ |= drained_;

@@ -21,11 +21,16 @@ void device_probes::begin(trace::cycle_t cycle, unsigned context, const spec::co
     const context_probes& probes = contexts_[context];
     registry.set(probes.command, cycle, command.sequence);
     registry.set(probes.phase, cycle, command.phase);
-    if (registry.wanted(probes.text))
-        registry.set_text(probes.text, cycle,
-                          fmt::format("{} #{} step {} layer {}", spec::name_of(static_cast<spec::phase>(command.phase)), command.sequence, command.step, command.layer));
+    tell_text(cycle, context, command);
     for (const trace::probe_id s : probes.semaphores)
         registry.set(s, cycle, 0);
+}
+
+void device_probes::tell_text(trace::cycle_t cycle, unsigned context, const spec::command& command) const {
+    const trace::probe_id text = contexts_[context].text;
+    if (registry.wanted(text))
+        registry.set_text(text, cycle,
+                          fmt::format("{} #{} step {} layer {}", spec::name_of(static_cast<spec::phase>(command.phase)), command.sequence, command.step, command.layer));
 }
 
 void device_probes::end(trace::cycle_t cycle, unsigned context) const {

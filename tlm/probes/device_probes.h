@@ -21,6 +21,7 @@ public:
 
     void begin(trace::cycle_t cycle, unsigned context, const spec::command& command) const;
     void end(trace::cycle_t cycle, unsigned context) const;
+    void tell_text(trace::cycle_t cycle, unsigned context, const spec::command& command) const;
     void semaphore(trace::cycle_t cycle, unsigned context, unsigned s, const context_state& state) const {
         registry.set(contexts_[context].semaphores[s], cycle, state.semaphore(s));
     }

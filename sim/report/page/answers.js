@@ -1,16 +1,27 @@
 // What a person asks first: was it right, how fast was it, what limited it, did it fit.
 
+function numberOr0(value) {
+    return isNumber(value) ? value : 0;
+}
 function hertzOf(run) {
-    return at(run, "summary", "machine", "clock_hz") ?? 0;
+    return numberOr0(at(run, "summary", "machine", "clock_hz"));
 }
 function totalOf(run) {
-    return at(run, "summary", "cycles", "total") ?? 0;
+    return numberOr0(at(run, "summary", "cycles", "total"));
 }
 function isTraining(run) {
     return at(run, "summary", "run", "command") === "train" || run.steps !== null || at(run, "summary", "schedule") !== undefined;
 }
 function statusOf(run) {
-    return run.summary === null ? "cut short" : (at(run, "summary", "run", "status") ?? "unknown");
+    return run.summary === null ? "cut short" : String(at(run, "summary", "run", "status") ?? "unknown");
+}
+/** Why something is missing that only the summary tells. `key`: where it stands there. */
+function withoutSummary(run, key) {
+    return run.summary === null ? "the run was stopped before it wrote its summary, which tells it" : `its summary has no \`${key}\``;
+}
+/** Why there are no commands. */
+function noCommands(run) {
+    return run.log_problem ? "the event log cannot be read" : "the log holds no commands";
 }
 function nameOf(run) {
     return String(at(run, "summary", "run", "name") ?? run.folder);
@@ -132,7 +143,7 @@ function rankedReasons(stalls, total) {
 function limitAnswer(run) {
     const total = totalOf(run),
         ranked = rankedReasons(at(run, "summary", "cycles", "stalls"), total);
-    if (ranked.length === 0) return answer("What limited it?", "unknown", "", "the run left no account of its cycles", []);
+    if (ranked.length === 0) return answer("What limited it?", "unknown", "", withoutSummary(run, "cycles.stalls"), []);
     const compute = ranked.find((r) => r.key === "compute")?.share ?? 0,
         others = ranked.filter((r) => r.key !== "compute");
     return answer(
@@ -156,16 +167,22 @@ function memoriesOf(run) {
     return Object.entries(at(run, "summary", "memory") ?? {}).map(([name, m]) => ({
         name,
         title: memoryName(name),
-        capacity: m?.capacity_bytes ?? 0,
-        peak: m?.peak_bytes ?? 0,
-        planned: m?.planned_peak_bytes ?? 0,
-        share: m?.capacity_bytes > 0 ? m.peak_bytes / m.capacity_bytes : 0,
+        capacity: numberOr0(m?.capacity_bytes),
+        peak: numberOr0(m?.peak_bytes),
+        planned: numberOr0(m?.planned_peak_bytes),
+        share: numberOr0(m?.capacity_bytes) > 0 ? numberOr0(m.peak_bytes) / m.capacity_bytes : 0,
     }));
+}
+
+/** {name: capacity in bytes}, of a run without a summary from its log. */
+function capacitiesOf(run) {
+    const told = Object.fromEntries(memoriesOf(run).map((m) => [m.name, m.capacity]));
+    return run.summary === null ? (at(run, "memory", "capacities") ?? {}) : told;
 }
 
 function fitAnswer(run) {
     const memories = memoriesOf(run);
-    if (memories.length === 0) return answer("Did it fit?", "unknown", "", "the run left no account of its memories", []);
+    if (memories.length === 0) return answer("Did it fit?", "unknown", "", withoutSummary(run, "memory"), []);
     const fullest = memories.reduce((a, b) => (b.share > a.share ? b : a));
     const planned = memories.some((m) => m.planned > 0);
     const wrong = memories.filter((m) => m.planned !== m.peak);
@@ -197,5 +214,5 @@ function recomputeText(run) {
 }
 
 function answers(run) {
-    return element("div", { class: "answers" }, rightAnswer(run), fastAnswer(run), limitAnswer(run), fitAnswer(run));
+    return element("div", { class: "answers" }, ...[rightAnswer, fastAnswer, limitAnswer, fitAnswer].map((make) => guarded(() => make(run))));
 }

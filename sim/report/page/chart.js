@@ -29,6 +29,15 @@ function figure({ id, title, summary, legend, controls, draw, table }) {
 
     const say = () => (typeof summary === "function" ? summary() : summary);
     const show = () => {
+        try {
+            showIt();
+        } catch {
+            // What the files say may be anything; one chart less, and a sentence.
+            charts.splice(0, charts.length, ...charts.filter((other) => other !== entry));
+            made.replaceChildren(element("h3", {}, title), cannotShow());
+        }
+    };
+    const showIt = () => {
         words.replaceChildren(...sentence(say()));
         plot.setAttribute("aria-label", `${title}. ${say().replaceAll("`", "")}`);
         const entries = (typeof legend === "function" ? legend() : legend) ?? [];
@@ -249,7 +258,7 @@ function select(label, options, onchange) {
 }
 
 function redrawAll() {
-    charts.forEach((entry) => entry.draw());
+    [...charts].forEach((entry) => entry.draw()); // one that fails leaves the list
 }
 
 /** Draws everything once it is in the page, and again when colours or widths change. */

@@ -4,8 +4,6 @@ import { BarChart, CustomChart, LineChart } from "echarts/charts";
 import {
     DataZoomComponent,
     GridComponent,
-    LegendComponent,
-    MarkAreaComponent,
     MarkLineComponent,
     TooltipComponent,
 } from "echarts/components";
@@ -17,8 +15,6 @@ core.use([
     LineChart,
     DataZoomComponent,
     GridComponent,
-    LegendComponent,
-    MarkAreaComponent,
     MarkLineComponent,
     TooltipComponent,
     SVGRenderer,

@@ -190,7 +190,7 @@ function comparedLive(runs, names) {
             name: names[i],
             i,
             step: run.memory?.steps?.[1] ?? run.memory?.steps?.[0],
-            capacities: Object.fromEntries(memoriesOf(run).map((m) => [m.name, m.capacity])),
+            capacities: capacitiesOf(run),
         }))
         .filter((s) => s.step);
     const held = [...new Set(shown.flatMap((s) => Object.keys(s.step.occupancy)))].filter((n) =>
@@ -383,14 +383,16 @@ function comparePage(data) {
             paragraph(lead, "lead"),
             ...(data.remarks ?? []).map((r) => paragraph(String(r).replaceAll("`", "'"), "lead")),
         ),
-        comparisonPanel(data, names),
-        ...(curves.some((c) => c.steps) ? [element("h2", { id: "right" }, "Was it right?"), trainingFigure(curves)] : []),
+        guarded(() => comparisonPanel(data, names)),
+        ...(curves.some((c) => c.steps)
+            ? [element("h2", { id: "right" }, "Was it right?"), guarded(() => trainingFigure(curves))]
+            : []),
         element("h2", { id: "limits" }, "What limited them?"),
-        comparedReasons(data.runs, names),
+        guarded(() => comparedReasons(data.runs, names)),
         element("h2", { id: "fit" }, "Did they fit?"),
-        comparedMemory(data.runs, names),
-        comparedLive(data.runs, names),
+        guarded(() => comparedMemory(data.runs, names)),
+        guarded(() => comparedLive(data.runs, names)),
         element("h2", { id: "schedule" }, "When did what run?"),
-        comparedSchedules(data.runs, names),
+        guarded(() => comparedSchedules(data.runs, names)),
     ];
 }

@@ -3,7 +3,7 @@
 function rankingPanel(run) {
     const total = totalOf(run),
         ranked = rankedReasons(at(run, "summary", "cycles", "stalls"), total);
-    if (ranked.length === 0) return missing("The run left no account of its cycles.");
+    if (ranked.length === 0) return missing(`Where the cycles went is not known: ${withoutSummary(run, "cycles.stalls")}.`);
     const largest = ranked[0].share;
     return element(
         "div",
@@ -149,7 +149,7 @@ function phasesFigure(run) {
     const total = totalOf(run);
     if (!phases || typeof phases !== "object")
         return missing(
-            "How the cycles divide among forward, loss gradient, recompute, backward and transfer is not known of this run: it was made before the summary had `cycles.by_phase`.",
+            `How the cycles divide among forward, loss gradient, recompute, backward and transfer is not known: ${withoutSummary(run, "cycles.by_phase")}.`,
         );
     const bars = Object.entries(phases)
         .filter(([, p]) => p?.total > 0)
@@ -189,29 +189,29 @@ function overTime(run) {
                 Array.from({ length: Math.ceil(values.length / factor) }, (_, i) => sum(values.slice(i * factor, (i + 1) * factor))),
             ]),
         );
-    return { interval: over.interval * factor, engines: coarser(over.engines), stalls: coarser(over.stalls) };
+    return { first: numberOr0(over.first), interval: over.interval * factor, engines: coarser(over.engines), stalls: coarser(over.stalls) };
 }
 
 function reasonsOverTimeFigure(run) {
     const over = overTime(run),
         series = validSeries(over?.stalls).filter(([, values]) => sum(values) > 0);
     if (series.length === 0 || !(over.interval > 0))
-        return missing("How the reasons change over time is not known of this run: its summary has no `cycles.over_time`.");
+        return missing(`How the reasons change over time is not known: ${withoutSummary(run, "cycles.over_time")}.`);
     series.sort(([a], [b]) => Object.keys(reasons).indexOf(a) - Object.keys(reasons).indexOf(b));
     const length = series[0][1].length,
         hertz = hertzOf(run);
     const totals = Array.from({ length }, (_, i) => sum(series.map(([, values]) => values[i])) || 1);
-    const cycle = (i) => i * over.interval;
+    const cycle = (i) => over.first + i * over.interval;
     return figure({
         id: "chart-reasons-time",
         title: "Reasons over time",
-        summary: `Share of the cycles in every ${whole(over.interval)} cycles from the first doorbell on.`,
+        summary: `Share of the cycles in every ${whole(over.interval)} cycles, from cycle ${whole(over.first)} on, when the first doorbell rang.`,
         legend: series.map(([key]) => ({ key, name: reasonName(key), color: () => reasonColor(key) })),
         draw: (width, hidden) => ({
             height: width < 520 ? 270 : 300,
             option: {
                 grid: grid({ left: 52, right: 20, top: 12, bottom: 48 }),
-                xAxis: cycleAxis(cycle(length), "since the first doorbell", hertz, width),
+                xAxis: runAxis(over, length, hertz, width),
                 yAxis: shareAxis(),
                 tooltip: tooltip({
                     trigger: "axis",
@@ -248,7 +248,7 @@ function reasonsOverTimeFigure(run) {
         table: () =>
             tenths(
                 length,
-                over.interval,
+                over,
                 series.map(([key, values]) => [
                     reasonName(key),
                     (from, to) => sum(values.slice(from, to)) / sum(totals.slice(from, to)),
@@ -257,8 +257,14 @@ function reasonsOverTimeFigure(run) {
     });
 }
 
+/** The cycles that cycles.over_time is about: those of the run, as everywhere on the page. */
+function runAxis(over, length, hertz, width) {
+    const axis = cycleAxis(over.first + over.interval * length, "of the run", hertz, width, { min: over.first });
+    return { ...axis, axisLabel: { ...axis.axisLabel, showMinLabel: over.first === 0 } };
+}
+
 /** A table of ten stretches for a chart of many. */
-function tenths(length, interval, columns) {
+function tenths(length, over, columns) {
     const rows = Math.min(10, length);
     return {
         columns: [
@@ -268,7 +274,7 @@ function tenths(length, interval, columns) {
         rows: Array.from({ length: rows }, (_, i) => [
             Math.floor((i * length) / rows),
             Math.floor(((i + 1) * length) / rows),
-        ]).map(([from, to]) => [from * interval, ...columns.map(([, value]) => value(from, to))]),
+        ]).map(([from, to]) => [over.first + from * over.interval, ...columns.map(([, value]) => value(from, to))]),
     };
 }
 
@@ -277,10 +283,11 @@ function enginesFigure(run) {
         engines = validSeries(over?.engines),
         hertz = hertzOf(run);
     if (engines.length === 0 || !(over.interval > 0))
-        return missing("How busy the engines were over time is not known of this run: its summary has no `cycles.over_time`.");
+        return missing(`How busy the engines were over time is not known: ${withoutSummary(run, "cycles.over_time")}.`);
     const length = engines[0][1].length,
         total = totalOf(run);
     // The last stretch may be cut by the end of the run.
+    const start = (i) => over.first + i * over.interval;
     const size = (i) => Math.max(1, Math.min(over.interval, total - i * over.interval));
     const busy = engines.map(([key, values]) => ({
         key,
@@ -300,7 +307,7 @@ function enginesFigure(run) {
     return figure({
         id: "chart-engines",
         title: "Utilisation of each engine over time",
-        summary: `Share of the cycles in which an engine was busy, in stretches of ${whole(over.interval)} cycles; each band reaches from 0 to 100 %. Over the whole run: ${list(ranked.slice(0, 4).map((e) => `${e.name} ${percent(e.share)}`))}.`,
+        summary: `Share of the cycles in which an engine was busy, in stretches of ${whole(over.interval)} cycles from cycle ${whole(over.first)} on, when the first doorbell rang; each band reaches from 0 to 100 %. Over the whole run: ${list(ranked.slice(0, 4).map((e) => `${e.name} ${percent(e.share)}`))}.`,
         draw: (width) =>
             bands(
                 width,
@@ -308,13 +315,13 @@ function enginesFigure(run) {
                     name: capital(e.name),
                     color: color(e.key),
                     share: e.share,
-                    data: [...e.values.map((v, n) => [n * over.interval, v]), [length * over.interval, e.values[length - 1]]],
+                    data: [...e.values.map((v, n) => [start(n), v]), [start(length), e.values[length - 1]]],
                 })),
-                cycleAxis(over.interval * length, "since the first doorbell", hertz, width),
+                runAxis(over, length, hertz, width),
                 (cycle) => {
-                    const i = Math.min(length - 1, Math.floor(cycle / over.interval));
+                    const i = Math.max(0, Math.min(length - 1, Math.floor((cycle - over.first) / over.interval)));
                     return tip(
-                        `From cycle ${whole(i * over.interval)}`,
+                        `From cycle ${whole(start(i))}`,
                         busy.map((e) => [color(e.key), e.name, percent(e.values[i])]),
                     );
                 },
@@ -322,7 +329,7 @@ function enginesFigure(run) {
         table: () =>
             tenths(
                 length,
-                over.interval,
+                over,
                 busy.map((e) => [e.name, (from, to) => sum(e.values.slice(from, to)) / (to - from)]),
             ),
     });
@@ -333,7 +340,7 @@ function enginesPanel(run) {
     const engines = at(run, "summary", "cycles", "engines"),
         total = totalOf(run);
     if (!engines || typeof engines !== "object" || Object.keys(engines).length === 0)
-        return missing("What each engine waited for is not known of this run: its summary has no `cycles.engines`.");
+        return missing(`What each engine waited for is not known: ${withoutSummary(run, "cycles.engines")}.`);
     const rows = Object.entries(engines).map(([key, e]) => {
         const waits = Object.entries(e?.waiting ?? {})
             .filter(([, c]) => c > 0)

@@ -127,6 +127,20 @@ function paragraph(text, className) {
     return element("p", className ? { class: className } : {}, ...sentence(text));
 }
 
+/** What stands where the run's files say something that no run says. */
+function cannotShow() {
+    return missing("This part cannot be shown: here the run's files hold something else than a run writes.");
+}
+
+/** What `make` makes: an element or several; a sentence where it fails. */
+function guarded(make) {
+    try {
+        return make();
+    } catch {
+        return cannotShow();
+    }
+}
+
 /** What stands where something cannot be shown. */
 function missing(text) {
     return element("p", { class: "missing" }, ...sentence(text));

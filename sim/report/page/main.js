@@ -4,11 +4,11 @@ function leadText(run) {
     const m = at(run, "summary", "machine"),
         schedule = at(run, "summary", "schedule"),
         status = statusOf(run);
-    const machine = m
-        ? ` on a ${m.rows} × ${m.columns} array (${/^(tiny|small|large)$/.test(m.preset) ? `preset ${m.preset}` : m.preset}${m.clock_hz ? `, ${clock(m.clock_hz)}` : ""}${m.array && m.array !== "kernel" ? `, implementation ${m.array}` : ""})`
+    const machine = isNumber(at(m, "rows")) && isNumber(m.columns)
+        ? ` on a ${m.rows} × ${m.columns} array (${/^(tiny|small|large)$/.test(m.preset) ? `preset ${m.preset}` : m.preset}${hertzOf(run) ? `, ${clock(hertzOf(run))}` : ""}${m.array && m.array !== "kernel" ? `, implementation ${m.array}` : ""})`
         : "";
     if (run.summary === null)
-        return "This run was stopped before it could write its summary; the page shows what its event log holds.";
+        return `This run was stopped before it could write its summary; the page shows what ${run.log_problem ? "it had written of its training steps" : "its event log holds"}.`;
     const what = isTraining(run)
         ? `${run.steps ? plural(run.steps.of, "training step") : "A training run"}${schedule?.name ? ` with schedule ${String(schedule.name).replace("_", " ")}` : ""}`
         : "One matrix product";
@@ -16,7 +16,7 @@ function leadText(run) {
 }
 
 function section(id, title, ...content) {
-    return [element("h2", { id }, title), ...content.flat().filter(Boolean)];
+    return [element("h2", { id }, title), ...content.flat(Infinity).filter(Boolean)];
 }
 
 function aboutSection(run) {
@@ -27,6 +27,9 @@ function aboutSection(run) {
                 "details",
                 {},
                 element("summary", {}, "Configuration as it ran"),
+                isNumber(run.config_bytes)
+                    ? paragraph(`The first ${bytes(run.config.length)} of ${bytes(run.config_bytes)}; all of it is in \`config.resolved.yaml\` beside this page.`)
+                    : null,
                 element("pre", { tabindex: "0" }, run.config),
             ),
         );
@@ -44,46 +47,52 @@ function aboutSection(run) {
     return made;
 }
 
-function runPage(run) {
+function header(run) {
     const status = statusOf(run),
         reason = at(run, "summary", "run", "reason");
-    const training = isTraining(run);
-    return [
+    return element(
+        "header",
+        {},
+        element("p", { class: "brand" }, "Retrace report"),
         element(
-            "header",
-            {},
-            element("p", { class: "brand" }, "Retrace report"),
-            element(
-                "div",
-                { class: "heading" },
-                element("h1", {}, nameOf(run)),
-                element("span", { class: `status ${status === "complete" ? "good" : "bad"}` }, status.replace("_", " ")),
-            ),
-            paragraph(leadText(run), "lead"),
-            typeof reason === "string" && reason ? element("p", { class: "reason" }, reason) : null,
-            element(
-                "nav",
-                { "aria-label": "Sections" },
-                ...[
-                    [training ? "right" : null, "Training"],
-                    ["speed", "Engines"],
-                    ["limits", "Limits"],
-                    ["fit", "Memory"],
-                    ["schedule", "Schedule"],
-                    ["cost", "Cost"],
-                ]
-                    .filter(([id]) => id)
-                    .map(([id, name]) => element("a", { href: `#${id}` }, name)),
-            ),
+            "div",
+            { class: "heading" },
+            element("h1", {}, nameOf(run)),
+            element("span", { class: `status ${status === "complete" ? "good" : "bad"}` }, status.replace("_", " ")),
         ),
-        answers(run),
-        ...section("right", training ? "Training" : "Result", rightSection(run)),
-        ...section("speed", "What the engines did", enginesFigure(run), enginesPanel(run)),
-        ...section("limits", "What limited it", rankingPanel(run), phasesFigure(run), reasonsOverTimeFigure(run)),
-        ...section("fit", "Did it fit?", peaksPanel(run), liveBytesFigure(run), occupancyFigure(run)),
-        ...section("schedule", "When did what run?", scheduleFigure(run)),
-        ...section("cost", "What took how long", costSection(run)),
-        ...section("about", "About this run", aboutSection(run)),
+        paragraph(leadText(run), "lead"),
+        typeof reason === "string" && reason ? element("p", { class: "reason" }, reason) : null,
+        run.log_problem
+            ? element("p", { class: "reason" }, `What the event log would tell is missing on this page: ${run.log_problem}`)
+            : null,
+        element(
+            "nav",
+            { "aria-label": "Sections" },
+            ...[
+                [isTraining(run) ? "right" : null, "Training"],
+                ["speed", "Engines"],
+                ["limits", "Limits"],
+                ["fit", "Memory"],
+                ["schedule", "Schedule"],
+                ["cost", "Cost"],
+            ]
+                .filter(([id]) => id)
+                .map(([id, name]) => element("a", { href: `#${id}` }, name)),
+        ),
+    );
+}
+
+function runPage(run) {
+    const parts = (...makers) => makers.map((make) => guarded(() => make(run)));
+    return [
+        ...parts(header, answers),
+        ...section("right", isTraining(run) ? "Training" : "Result", parts(rightSection)),
+        ...section("speed", "What the engines did", parts(enginesFigure, enginesPanel)),
+        ...section("limits", "What limited it", parts(rankingPanel, phasesFigure, reasonsOverTimeFigure)),
+        ...section("fit", "Did it fit?", parts(peaksPanel, liveBytesFigure, occupancyFigure)),
+        ...section("schedule", "When did what run?", parts(scheduleFigure)),
+        ...section("cost", "What took how long", parts(costSection)),
+        ...section("about", "About this run", parts(aboutSection)),
     ];
 }
 
@@ -113,7 +122,7 @@ function footer() {
 function start() {
     const main = document.getElementById("report"),
         data = JSON.parse(document.getElementById("data").textContent);
-    main.replaceChildren(...(data.kind === "compare" ? comparePage(data) : runPage(data.runs[0])), footer());
+    main.replaceChildren(...[guarded(() => (data.kind === "compare" ? comparePage(data) : runPage(data.runs[0])))].flat(), footer());
     startCharts();
     // Bars that are no charts take their colours when they are made.
     dark.addEventListener("change", () =>

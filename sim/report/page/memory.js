@@ -19,7 +19,7 @@ function isRegion(name) {
 
 function peaksPanel(run) {
     const memories = memoriesOf(run);
-    if (memories.length === 0) return missing("The run left no account of its memories.");
+    if (memories.length === 0) return missing(`How full the memories were at most is not known: ${withoutSummary(run, "memory")}.`);
     const planned = memories.some((m) => m.planned > 0);
     const meter = (m) =>
         element(
@@ -189,10 +189,11 @@ function liveBytesFigure(run) {
     const memory = run.memory;
     if (!memory || memory.steps.length === 0)
         return missing(
-            "There is no curve of live bytes in a step: the log holds no samples of memory, or no step is small enough for this page.",
+            `There is no curve of live bytes in a step: ${memory ? "no step is small enough for this page" : noCommands(run)}.`,
         );
     const hertz = hertzOf(run),
-        capacities = Object.fromEntries(memoriesOf(run).map((m) => [m.name, m]));
+        capacities = capacitiesOf(run),
+        peaks = Object.fromEntries(memoriesOf(run).map((m) => [m.name, m.peak]));
     const names = Object.keys(memory.steps[0].occupancy);
     const order = ["activations", "gradients", "weights", "programs", "device_dram", "state_buffer", "psum"];
     const offered = [...order.filter((n) => names.includes(n)), ...names.filter((n) => !order.includes(n))].filter((n) =>
@@ -206,8 +207,8 @@ function liveBytesFigure(run) {
     const text = () => {
         const { total, stack } = stackOf(run, step, name),
             peak = Math.max(...total),
-            capacity = capacities[name]?.capacity;
-        const measured = capacities[name]?.peak;
+            capacity = capacities[name];
+        const measured = peaks[name];
         let words = `${capital(memoryName(name))} in step ${step.step}: at most ${bytes(peak)} live where commands end`;
         words += capacity
             ? `, ${percent(peak / capacity)} of the capacity of ${bytes(capacity)}${measured ? ` (peak of the whole run: ${bytes(measured)})` : ""}.`
@@ -263,7 +264,7 @@ function liveBytesFigure(run) {
             const { cycles, stack, total } = parts(),
                 span = Math.max(1, step.last - step.first),
                 strip = stretches();
-            const capacity = capacities[name]?.capacity ?? 0,
+            const capacity = capacities[name] ?? 0,
                 peak = Math.max(...total, 1),
                 near = capacity > 0 && capacity <= 2.5 * peak;
             const left = 68,
@@ -362,9 +363,13 @@ function liveBytesFigure(run) {
 function occupancyFigure(run) {
     const over = at(run, "memory", "over_run"),
         hertz = hertzOf(run);
-    const capacities = Object.fromEntries(memoriesOf(run).map((m) => [m.name, m.capacity]));
-    const curves = Object.entries(over ?? {}).filter(([name, c]) => c.live.some((v) => v > 0) && capacities[name] > 0);
-    if (curves.length === 0) return missing("There is no curve of live bytes over the run: the log holds no samples of memory.");
+    const capacities = capacitiesOf(run);
+    const sampled = Object.entries(over ?? {}).filter(([, c]) => c.live.some((v) => v > 0)),
+        curves = sampled.filter(([name]) => capacities[name] > 0);
+    if (curves.length === 0)
+        return missing(
+            `There is no curve of live bytes over the run: ${!over ? noCommands(run) : sampled.length === 0 ? "the log holds no samples of memory" : "the capacities of its memories are not known"}.`,
+        );
     const order = ["activations", "gradients", "weights", "programs", "device_dram", "state_buffer", "psum"],
         place = (name) => (order.indexOf(name) + order.length) % order.length;
     curves.sort(([a], [b]) => place(a) - place(b));

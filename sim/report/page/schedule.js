@@ -24,24 +24,34 @@ function commandsOf(run, step) {
 
 const drawnCommands = 4000; // more rectangles make a page slow; neighbours of one lane and phase then become one
 
-function drawable(commands) {
-    if (commands.length <= drawnCommands) return { drawn: commands, merged: false };
+/** Neighbours of one lane and phase that are at most `gap` cycles apart as one. */
+function mergedCommands(commands, gap) {
     const latest = new Map(),
         drawn = [];
-    const gap = (commands[commands.length - 1].ended - commands[0].begun) / drawnCommands;
     for (const c of commands) {
         const key = `${c.layer} ${c.phase}`,
             before = latest.get(key);
         if (before && c.begun - before.ended <= gap) {
             before.ended = Math.max(before.ended, c.ended);
             before.count += 1;
+            before.open ||= c.open;
         } else {
             const made = { ...c, count: 1 };
             latest.set(key, made);
             drawn.push(made);
         }
     }
-    return { drawn: drawn.slice(0, 2 * drawnCommands), merged: true };
+    return drawn;
+}
+
+/** What of the commands is drawn, all of it however many they are: {drawn, gap}; gap 0: each by itself. */
+function drawable(commands) {
+    if (commands.length <= drawnCommands) return { drawn: commands, gap: 0 };
+    const span = commands.reduce((end, c) => Math.max(end, c.ended), 0) - commands[0].begun;
+    let gap = Math.max(1, Math.round(span / drawnCommands)),
+        drawn = mergedCommands(commands, gap);
+    for (; drawn.length > 2 * drawnCommands && gap < span; drawn = mergedCommands(commands, gap)) gap *= 2;
+    return { drawn, gap };
 }
 
 /** Rectangles of commands in lanes by layer. Transfers are thin: they run beside the computation. */
@@ -89,7 +99,7 @@ function laneName(layer, lanes) {
 
 function commandTip(c, first) {
     return tip(`${phaseName(c.phase)}${c.layer > 0 ? `, layer ${c.layer}` : ""}`, [
-        ["", c.count > 1 ? `${c.count} commands from` : "command", c.count > 1 ? `#${c.sequence}` : `#${c.sequence}`],
+        ["", c.count > 1 ? `${c.count} commands from` : "command", `#${c.sequence}`],
         ["", "from cycle", whole(first + c.begun)],
         ["", c.open ? "never ended" : "to cycle", c.open ? "" : whole(first + c.ended)],
         ["", "duration", `${whole(c.ended - c.begun)} cycles`],
@@ -99,7 +109,7 @@ function commandTip(c, first) {
 function scheduleFigure(run) {
     const schedule = run.schedule;
     if (!schedule || schedule.steps.length === 0)
-        return missing("There is no picture of the schedule: the log holds no commands.");
+        return missing(`There is no picture of the schedule: ${noCommands(run)}.`);
     const hertz = hertzOf(run);
     let step =
         schedule.steps.find((s) => s.kind === "training" && s.step > 1) ??
@@ -116,7 +126,8 @@ function scheduleFigure(run) {
         if (commands.some((c) => c.open))
             words += ` ${plural(commands.filter((c) => c.open).length, "command")} (outlined) never ended.`;
         if (step.begun.length < step.commands) words += ` Only the first ${whole(step.begun.length)} commands are on this page.`;
-        if (drawable(commands).merged) words += " Neighbouring commands of one layer and phase are drawn as one.";
+        const { gap } = drawable(commands);
+        if (gap > 0) words += ` Commands of one layer and phase that are at most ${plural(gap, "cycle")} apart are drawn as one.`;
         if (schedule.steps.length < schedule.steps_in_run)
             words += ` This page holds ${whole(schedule.steps.length)} of ${whole(schedule.steps_in_run)} steps; the event log holds all.`;
         return words;

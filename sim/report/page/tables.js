@@ -168,7 +168,9 @@ function costSection(run) {
     } else {
         made.push(
             missing(
-                "The log holds no single instructions of this run: `log.steps` selects the training steps that are logged so.",
+                run.log_problem
+                    ? "What single instructions took is not known: the event log cannot be read."
+                    : "The log holds no single instructions of this run: `log.steps` selects the training steps that are logged so.",
             ),
         );
     }
@@ -211,7 +213,9 @@ function costSection(run) {
     } else {
         made.push(
             missing(
-                "The log holds no commands of this run: it was made with `log.events: false`, or it ended before the first command.",
+                run.log_problem
+                    ? "What commands took is not known: the event log cannot be read."
+                    : "The log holds no commands of this run: it was made with `log.events: false`, or it ended before the first command.",
             ),
         );
     }

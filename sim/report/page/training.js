@@ -188,14 +188,14 @@ function proofPanel(run) {
 
 function rightSection(run) {
     const made = [];
-    if (run.steps) made.push(trainingFigure([{ name: "run", steps: run.steps }]));
+    if (run.steps) made.push(guarded(() => trainingFigure([{ name: "run", steps: run.steps }])));
     else if (isTraining(run))
         made.push(
             missing(
                 "There are no losses by step: the run ended before its first step did, or it was made before steps.csv was written.",
             ),
         );
-    made.push(proofPanel(run));
+    made.push(guarded(() => proofPanel(run)));
     const result = at(run, "summary", "result") ?? {};
     const digest = result.weights_sha256 ?? result.checksum;
     if (typeof digest === "string")

@@ -137,6 +137,42 @@ TEST(cycle_attribution, an_engine_is_busy_waits_for_somebody_or_is_idle) {
     expect_exact(a, 5);
 }
 
+TEST(cycle_attribution, who_waits_for_a_tile_in_the_array_waits_for_the_array) {
+    stall_account a(5);
+    a.begin(0);
+    a.run(0, pe, 0, 1u << 5);
+    a.run(0, activation, 0, 1u << 6);
+    a.run(0, vector_engine, 0, 0);
+    a.run(0, dma, 0, 1u << 7);
+    a.busy(0, dma, stall::dma);
+    a.waiting(0, activation, 5);
+    a.waiting(0, vector_engine, 6); // behind the activation engine
+    a.weights(10, 18);
+    a.until(15);
+    a.rows(18, 21, 25, 31);
+    a.waiting(20, pe, 7);          // its tile stays in the array for 20..30, what then comes waits for dma
+    a.array_port_waits(40, +1);    // a tile handed over before waits for banks: 40..43
+    a.array_port_waits(44, -1);
+    a.weights(44, 52);
+    a.waiting(48, dma, 9);         // for what nobody signals
+    a.until(60);
+    const cycle_attribution r = a.attribution();
+    for (const unsigned e : {activation, vector_engine}) {
+        EXPECT_EQ(r.engines[e][on_engine + pe], 31u + 12u) << e; // 0..30, 40..51
+        EXPECT_EQ(r.engines[e][on_engine + dma], 9u) << e;       // 31..39
+        EXPECT_EQ(r.engines[e][engine_semaphore], 8u) << e;      // 52..59
+    }
+    const auto& p = r.engines[pe];
+    EXPECT_EQ(p[engine_issues], 10u);
+    EXPECT_EQ(p[engine_busy], 21u + 8u);
+    EXPECT_EQ(p[on_engine + dma], 9u);
+    EXPECT_EQ(p[engine_banks], 4u);
+    EXPECT_EQ(p[engine_semaphore], 8u);
+    EXPECT_EQ(r.engines[dma][engine_busy], 48u);
+    EXPECT_EQ(a.array_cycles(), 29u);
+    expect_exact(a, 5);
+}
+
 TEST(cycle_attribution, intervals_double_when_they_are_used_up) {
     stall_account a(5);
     a.begin(100);
@@ -204,10 +240,19 @@ public:
     std::array<spec::phase, 4> phase{};
     int ports = 0, messages = 0;
     bool host = false;
+    struct tile {
+        std::uint64_t from, rows_end, first_sum, end; ///< of weights: from and end
+        spec::phase phase;
+    };
+    std::vector<tile> weights, rows;
 
     std::uint64_t by_phase[spec::phase_count][stall_count] = {}, by_engine[engines][on_engine + engines] = {};
 
-    bool works(unsigned n) const { return !e[n].chunks.empty() || !e[n].waiting; }
+    bool in_array(std::uint64_t cycle) const {
+        const auto is_in = [cycle](const tile& t) { return t.from <= cycle && cycle < t.end; };
+        return std::any_of(weights.begin(), weights.end(), is_in) || std::any_of(rows.begin(), rows.end(), is_in);
+    }
+    bool works(unsigned n) const { return !e[n].chunks.empty() || !e[n].waiting || (n == pe && (tile_in_ || ports > 0)); }
     stall reason(unsigned n) const {
         for (const stall s : {stall::link, stall::dram, stall::dma})
             if (std::count(e[n].chunks.begin(), e[n].chunks.end(), s))
@@ -225,10 +270,11 @@ public:
                     return found;
         return -1;
     }
-    void count() {
+    void count(std::uint64_t cycle) {
+        tile_in_ = in_array(cycle);
         for (unsigned n = 0; n < engines; ++n) {
             unsigned a = engine_busy;
-            if (!e[n].chunks.empty())
+            if (!e[n].chunks.empty() || (n == pe && tile_in_))
                 a = engine_busy;
             else if (!e[n].running)
                 a = engine_idle;
@@ -244,10 +290,19 @@ public:
                 a = engine_banks;
             ++by_engine[n][a];
         }
-        const auto [s, p] = array();
+        const auto [s, p] = array(cycle);
         ++by_phase[static_cast<unsigned>(p)][static_cast<unsigned>(s)];
     }
-    std::pair<stall, spec::phase> array() const {
+    std::pair<stall, spec::phase> array(std::uint64_t cycle) const {
+        for (const tile& t : rows)
+            if (t.from <= cycle && cycle < t.rows_end)
+                return {stall::compute, t.phase};
+        for (const tile& t : weights)
+            if (t.from <= cycle && cycle < t.end)
+                return {stall::weight_load, t.phase};
+        for (const tile& t : rows) // the oldest first
+            if (t.from <= cycle && cycle < t.end)
+                return {cycle < t.first_sum ? stall::fill : stall::drain, t.phase};
         if (ports > 0)
             return {stall::bank_conflict, phase[e[pe].context]};
         if (e[pe].running)
@@ -263,6 +318,9 @@ public:
                 return {stall::command, phase[c]};
         return {host ? stall::host : messages > 0 ? stall::link : stall::command, spec::phase::none};
     }
+
+private:
+    bool tile_in_ = false;
 };
 
 TEST(cycle_attribution, agents_agree_with_rules_that_are_asked_every_cycle) {
@@ -275,10 +333,10 @@ TEST(cycle_attribution, agents_agree_with_rules_that_are_asked_every_cycle) {
         std::uint64_t now = 0;
         for (int act = 0; act < 1500; ++act) {
             for (unsigned gap = pick(3) ? 0 : pick(12); gap > 0; --gap, ++now)
-                model.count();
+                model.count(now);
             const unsigned n = pick(cycle_by_cycle::engines), c = pick(4);
             auto& s = model.e[n];
-            switch (pick(10)) {
+            switch (pick(12)) {
             case 0:
                 if (s.running || !s.chunks.empty())
                     break;
@@ -301,7 +359,11 @@ TEST(cycle_attribution, agents_agree_with_rules_that_are_asked_every_cycle) {
                 }
                 break;
             case 5:
-                if (s.running && n != pe) {
+                if (s.running && n == pe) {
+                    s.waiting = false;
+                    s.does = pick(2) ? stall::command : stall::dram;
+                    a.busy(now, n, s.does);
+                } else if (s.running) {
                     constexpr stall does[] = {stall::command, stall::dram, stall::bank_conflict, stall::vector, stall::dma};
                     s.waiting = false;
                     s.does = does[pick(5)];
@@ -331,6 +393,21 @@ TEST(cycle_attribution, agents_agree_with_rules_that_are_asked_every_cycle) {
                 if (pick(2)) {
                     model.host = !model.host;
                     a.host_computes(now, model.host);
+                }
+                break;
+            case 9:
+                // A port has one tile at a time.
+                if (model.e[pe].running && (model.weights.empty() || model.weights.back().end <= now)) {
+                    const std::uint64_t end = now + 1 + pick(9);
+                    model.weights.push_back({now, end, end, end, model.phase[model.e[pe].context]});
+                    a.weights(now, end);
+                }
+                break;
+            case 10:
+                if (model.e[pe].running && (model.rows.empty() || model.rows.back().rows_end <= now)) {
+                    const std::uint64_t rows = 1 + pick(20), latency = 12;
+                    model.rows.push_back({now, now + rows, now + latency, now + latency + rows + 2, model.phase[model.e[pe].context]});
+                    a.rows(now, now + rows, now + latency, now + latency + rows + 2);
                 }
                 break;
             default:

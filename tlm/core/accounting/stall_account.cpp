@@ -59,10 +59,8 @@ void stall_account::restart(std::uint64_t cycle) {
 void stall_account::until(std::uint64_t cycle) {
     if (!begun_ || cycle <= last_)
         return;
-    if (changed_)
-        work_out();
     widen_intervals(cycle);
-    // Agents did not change since last_, so every cycle that the array's own timeline does not claim has the same reason.
+    // Agents did not change since last_: what they do and wait for changes only where a tile enters the empty array or the last one leaves it.
     while (last_ < cycle) {
         const auto drop = [this](auto& list, auto end_of) {
             while (!list.empty() && end_of(list.front()) <= last_)
@@ -74,8 +72,8 @@ void stall_account::until(std::uint64_t cycle) {
         drop(flights_, [](const flight& f) { return f.end; });
 
         std::uint64_t end = cycle;
-        stall category = reason_;
-        spec::phase phase = reason_phase_;
+        stall category{};
+        spec::phase phase{};
         bool array_works = false;
         const auto limit = [&end](std::uint64_t at) { end = std::min(end, at); };
         if (!flights_.empty()) {
@@ -110,20 +108,19 @@ void stall_account::until(std::uint64_t cycle) {
                 category = stall::bank_conflict;
             limit(frozen ? frozen_.front().to : frozen_.front().from);
         }
-        add(category, phase, array_works, end - last_);
+        if (changed_ || array_works != (engines_[pe].in_flight > 0)) {
+            engines_[pe].in_flight = array_works;
+            counted_ |= 1u << pe;
+            work_out();
+        }
+        if (!array_works) {
+            category = reason_;
+            phase = reason_phase_;
+        }
+        cycles_[static_cast<unsigned>(phase)][static_cast<unsigned>(category)] += end - last_;
+        spread(table_, static_cast<unsigned>(category), last_, end);
         last_ = end;
     }
-}
-
-void stall_account::add(stall category, spec::phase phase, bool array_works, std::uint64_t cycles) {
-    cycles_[static_cast<unsigned>(phase)][static_cast<unsigned>(category)] += cycles;
-    spread(table_, static_cast<unsigned>(category), last_, last_ + cycles);
-    // The array's own cycles follow its timeline, not only what its sequencer does.
-    agent& array = engines_[pe];
-    array.cycles[array_works ? unsigned{engine_busy} : array.activity] += cycles;
-    array.since = last_ + cycles;
-    if (array_works)
-        spread(table_, stall_count + pe, last_, last_ + cycles);
 }
 
 void stall_account::spread(std::vector<std::uint64_t>& table, unsigned column, std::uint64_t from, std::uint64_t to) const {
@@ -292,10 +289,15 @@ stall stall_account::reason_of(const agent& a) const {
     return a.category;
 }
 
+bool stall_account::at_work(unsigned engine) const {
+    const agent& a = engines_[engine];
+    return a.in_flight > 0 || !a.waiting || (engine == pe && port_waits_ > 0);
+}
+
 unsigned stall_account::end_of(unsigned engine, std::uint32_t& visited) const {
     const agent& a = engines_[engine];
     visited |= 1u << engine;
-    if (at_work(a))
+    if (at_work(engine))
         return engine;
     for (std::uint32_t left = signallers_[a.context][a.semaphore] & ~visited; left != 0; left &= (left - 1) & ~visited)
         if (const unsigned end = end_of(static_cast<unsigned>(std::countr_zero(left)), visited); end != nobody)
@@ -333,10 +335,8 @@ void stall_account::work_out() {
         counted_ = activity == engine_idle ? counted_ & ~(1u << e) : counted_ | 1u << e;
         if (activity == a.activity)
             continue;
-        if (e != pe) {
-            add_up(e, a.cycles, table_);
-            a.since = last_;
-        }
+        add_up(e, a.cycles, table_);
+        a.since = last_;
         a.activity = activity;
     }
     find_reason();
@@ -349,7 +349,7 @@ void stall_account::find_reason() {
     };
     const auto end = [this](unsigned e) {
         const unsigned activity = engines_[e].activity;
-        return at_work(engines_[e]) ? e : activity >= on_engine ? activity - on_engine : nobody;
+        return at_work(e) ? e : activity >= on_engine ? activity - on_engine : nobody;
     };
     const agent& array = engines_[pe];
     if (port_waits_ > 0)

@@ -100,7 +100,7 @@ private:
         std::uint32_t signals = 0; ///< semaphores its program signals
         stall category = stall::command;
         std::array<int, 3> transfers{}; ///< at link, dram, dma
-        int in_flight = 0;              ///< all of them
+        int in_flight = 0;              ///< all of them; PE array: 1 while a tile is in it
         // what was worked out
         unsigned activity = engine_idle;
         std::uint64_t since = 0;            ///< cycle up to which its cycles have been added up
@@ -115,7 +115,8 @@ private:
         spec::phase phase;
     };
 
-    bool at_work(const agent& a) const { return a.in_flight > 0 || !a.waiting; }
+    /// What has been handed over counts, whatever the sequencer waits for by now: chunks, tiles in the array, tiles whose port waits for banks.
+    bool at_work(unsigned engine) const;
     stall reason_of(const agent& a) const;
     /// The engine at work at the end of the chain from `engine`; nobody if there is none. `visited`: engines it has come past.
     static constexpr unsigned nobody = ~0u;
@@ -127,7 +128,6 @@ private:
     void find_reason();
     spec::phase phase_of(const agent& a) const { return phases_[a.context]; }
     void add_up(unsigned engine, std::vector<std::uint64_t>& cycles, std::vector<std::uint64_t>& table) const;
-    void add(stall category, spec::phase phase, bool array_works, std::uint64_t cycles);
     /// Adds the cycles [from, to) to a column of the table of intervals.
     void spread(std::vector<std::uint64_t>& table, unsigned column, std::uint64_t from, std::uint64_t to) const;
     void widen_intervals(std::uint64_t cycle);

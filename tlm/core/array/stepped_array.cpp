@@ -224,14 +224,7 @@ void stepped_array::tell_registers() const {
     for (unsigned r = 0; r < config_.rows; ++r) {
         for (unsigned c = 0; c < config_.columns; ++c) {
             const std::size_t pe = r * pe_.pitch + c, line = line_base_ + r * row_step + c;
-            const auto tell = [&](array_probes::what what, std::uint32_t value) { probes_->set(r, c, what, clock_ + 1, value); };
-            tell(array_probes::weight, pe_.active[pe]);
-            tell(array_probes::shadow, pe_.shadow[pe]);
-            const bool valid = line_flags_[line] & flag_valid;
-            tell(array_probes::valid, valid);
-            if (valid)
-                tell(array_probes::operand, line_values_[line]);
-            tell(array_probes::sum, stage[pe]);
+            probes_->set(r, c, clock_ + 1, pe_.active[pe], pe_.shadow[pe], line_values_[line], stage[pe], line_flags_[line] & flag_valid, config_.fma_depth);
         }
     }
 }
