@@ -116,7 +116,9 @@ void event_log_share(benchmark::State& state) {
     }
     const double step = (none.best - none_few.best) / (some - few);
     const double without = none.best + (steps - some) * step;
-    const double command_log = std::max(0.0, commands.best - none.best) * steps / some;
+    // What opening and closing take is there once, whatever the number of steps.
+    const double log_of_few = commands_few.best - none_few.best, log_of_some = commands.best - none.best;
+    const double command_log = std::max(0.0, log_of_few + (steps - few) * (log_of_some - log_of_few) / (some - few));
     const double tile_log = std::max(0.0, tiles.best - commands_few.best);
     const double share = 100 * (command_log + tile_log) / (without + command_log + tile_log);
     state.counters["seconds_without"] = without;
