@@ -174,23 +174,49 @@ wave_recorder::~wave_recorder() {
     }
 }
 
-void wave_recorder::push(trace::probe_id probe, std::uint64_t cycle, value what) {
-    if (full_ || cycle >= settings_.stop)
+void wave_recorder::queue(trace::probe_id probe, std::uint64_t cycle, std::uint64_t payload) {
+    const std::uint32_t signal = signal_of_[probe];
+    if (full_ || cycle >= settings_.stop) {
+        if (signals_[signal].kind == probe_kind::text)
+            free_texts_.push_back(payload);
         return;
-    waiting_.push({std::max(cycle, settled_), orders_++, signal_of_[probe], std::move(what)});
+    }
+    waiting_.push({std::max(cycle, settled_), orders_++, payload, signal});
     if (waiting_.size() > most_waiting && !settling_) {
-        settling_ = true; // late sources push too
+        settling_ = true; // late sources tell more
         settle(std::min(cycle, now_())); // one of them may be in the middle of telling what happened before
         settling_ = false;
     }
 }
 
+std::uint64_t wave_recorder::keep(std::string text) {
+    if (free_texts_.empty()) {
+        texts_.push_back(std::move(text));
+        return texts_.size() - 1;
+    }
+    const std::uint64_t place = free_texts_.back();
+    free_texts_.pop_back();
+    texts_[place] = std::move(text);
+    return place;
+}
+
+wave_recorder::value wave_recorder::value_of(const waiting& w) {
+    switch (signals_[w.signal].kind) {
+    case probe_kind::bits: return w.payload;
+    case probe_kind::real: return std::bit_cast<double>(w.payload);
+    case probe_kind::text: break;
+    }
+    free_texts_.push_back(w.payload);
+    return std::move(texts_[w.payload]);
+}
+
 void wave_recorder::settle(std::uint64_t cycle) {
     registry_.catch_up(cycle);
     while (!waiting_.empty() && waiting_.top().cycle < cycle) {
-        told next = waiting_.top();
+        const waiting next = waiting_.top();
         waiting_.pop();
-        take(next);
+        told t{next.cycle, next.signal, value_of(next)};
+        take(t);
     }
     settled_ = std::max(settled_, cycle);
 }

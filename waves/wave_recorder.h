@@ -1,6 +1,7 @@
 #pragma once
 // Records probes into a file of waves: which ones (scopes), when (a window, a trigger with what was before it), and how much at most.
 // Blocks tell changes out of order (trace/probes.h); here they are put in order.
+#include <bit>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -48,20 +49,27 @@ public:
     bool covers(std::uint64_t cycle) const { return begun_ && cycle >= first_ && cycle < settings_.stop && (!full_ || cycle < *full_); }
     std::optional<std::uint64_t> triggered() const { return triggered_; }
 
-    void change(trace::probe_id probe, trace::cycle_t cycle, std::uint64_t bits) override { push(probe, cycle, bits); }
-    void change(trace::probe_id probe, trace::cycle_t cycle, double value) override { push(probe, cycle, value); }
-    void change(trace::probe_id probe, trace::cycle_t cycle, std::string text) override { push(probe, cycle, std::move(text)); }
+    void change(trace::probe_id probe, trace::cycle_t cycle, std::uint64_t bits) override { queue(probe, cycle, bits); }
+    void change(trace::probe_id probe, trace::cycle_t cycle, double value) override { queue(probe, cycle, std::bit_cast<std::uint64_t>(value)); }
+    void change(trace::probe_id probe, trace::cycle_t cycle, std::string text) override { queue(probe, cycle, keep(std::move(text))); }
 
 private:
     using value = std::variant<std::uint64_t, double, std::string>;
     struct told {
-        std::uint64_t cycle, order;
+        std::uint64_t cycle;
         std::uint32_t signal;
         value what;
-        bool operator>(const told& o) const { return cycle != o.cycle ? cycle > o.cycle : order > o.order; }
+    };
+    /// A change that waits for its turn, small and plain: they are moved about a lot. `payload`: bits, those of a double, or where the text is.
+    struct waiting {
+        std::uint64_t cycle, order, payload;
+        std::uint32_t signal;
+        bool operator>(const waiting& o) const { return cycle != o.cycle ? cycle > o.cycle : order > o.order; }
     };
 
-    void push(trace::probe_id probe, std::uint64_t cycle, value what);
+    void queue(trace::probe_id probe, std::uint64_t cycle, std::uint64_t payload);
+    std::uint64_t keep(std::string text);
+    value value_of(const waiting& w);
     void listen();
     void settle(std::uint64_t cycle); ///< everything before `cycle` has been told
     void take(told& t);               ///< in order
@@ -79,7 +87,9 @@ private:
     bool sleeps_ = false;                     ///< the window is far away
     std::vector<value> values_;               ///< as of the last change taken
     std::vector<value> written_;              ///< as the file has it
-    std::priority_queue<told, std::vector<told>, std::greater<>> waiting_;
+    std::priority_queue<waiting, std::vector<waiting>, std::greater<>> waiting_;
+    std::vector<std::string> texts_;          ///< of those
+    std::vector<std::uint64_t> free_texts_;
     std::uint64_t orders_ = 0, settled_ = 0;
     std::deque<told> ring_;                   ///< changes since `before` cycles, until the trigger
     std::vector<value> base_;                 ///< values before the first change that may come into the file
