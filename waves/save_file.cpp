@@ -27,7 +27,7 @@ constexpr unsigned hexadecimal = 0x2, decimal = 0x4, binary = 0x8, right = 0x20,
 
 constexpr std::size_t most_markers = 26;      // of those with a letter
 constexpr std::uint64_t cycles_before = 20;   // left of the primary marker
-constexpr std::uint64_t cycles_of_view = 40;  // at least; in a window of the size below
+constexpr std::uint64_t cycles_of_view = 33;  // in a window of the size below
 constexpr double pixels_per_cycle = 25;       // room for a short number in every cycle
 constexpr double pixels_per_unit = 200;       // GTKWave at zoom 0; a step of zoom is a factor of 2
 constexpr std::size_t most_unfolded = 4;      // groups within a block

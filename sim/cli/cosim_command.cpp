@@ -30,14 +30,14 @@ int work(const cosim_options& o) {
     stop_signals listen;
     const cosim::test_case c = o.case_file.empty() ? cosim::generate(o.seed) : load_case(o.case_file);
     npu_config npu = cosim::config_of(c.machine, o.array);
-    const std::optional<wave_settings> waves = wave_choice(o.waves, npu);
+    const std::optional<wave_settings> waves = wave_choice(o.waves, npu, trigger_mode::in_place);
     const std::optional<failure_point> failure = expected_failure(o.waves);
     // A case is short: for the registers of PEs all of it runs on an array that has some.
     const std::string array = waves && !npu.array.windows.empty() ? "stepped" : o.array;
     const cosim::case_result r = cosim::work(c, array, o.out, [&](simulated_port& port) -> std::shared_ptr<void> {
         if (!waves)
             return {};
-        auto session = std::make_shared<wave_session>(*waves, port, false, wave_session::trigger_mode::in_place);
+        auto session = std::make_shared<wave_session>(*waves, port, false, trigger_mode::in_place);
         if (failure)
             session->mark(*failure);
         return session;

@@ -29,15 +29,15 @@ constexpr const char* trigger_name = "trigger"; ///< of the marker: a run that i
 wave_session* recording = nullptr; // for abort(): a process simulates one device
 std::vector<std::string> command_line;
 
-/// Whether registers of PEs are among what is drawn.
-bool draws_pes(const wave_settings& settings, const array_settings& array) {
-    if (settings.scopes.empty())
+/// Whether registers of PEs are meant by one of these patterns.
+bool means_pes(const std::vector<std::string>& patterns, const array_settings& array) {
+    if (patterns.empty())
         return false;
     trace::probe_registry names;
     const array_probes registers(names, "npu0.array", array.rows, array.columns);
     const std::vector<trace::probe>& all = names.probes();
     return std::any_of(all.begin(), all.end(), [&](const trace::probe& p) {
-        return std::any_of(settings.scopes.begin(), settings.scopes.end(), [&](const std::string& s) { return matches(s, p.name); });
+        return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& s) { return matches(s, p.name); });
     });
 }
 
@@ -115,7 +115,7 @@ std::vector<std::string> arguments_of(const wave_options& o) {
     return a;
 }
 
-std::optional<wave_settings> wave_choice(const wave_options& options, npu_config& config) {
+std::optional<wave_settings> wave_choice(const wave_options& options, npu_config& config, trigger_mode mode) {
     if (options.file.empty()) {
         if (!options.scopes.empty() || !options.trigger.empty() || options.start != 0 || options.stop != ~std::uint64_t{0})
             throw config_error("--waves", "which file? --waves out.fst goes with --wave-scope, --wave-start, --wave-stop and --wave-trigger");
@@ -138,7 +138,13 @@ std::optional<wave_settings> wave_choice(const wave_options& options, npu_config
         settings.file.replace(settings.file.size() - 4, 4, ".vcd");
         fmt::print(stderr, "retrace: this build writes no FST (it was made without Verilator, which brings the writer): the waves go to {}\n", settings.file);
     }
-    if (config.array.implementation == "kernel" && draws_pes(settings, config.array)) {
+    std::vector<std::string> looked_at = settings.scopes;
+    if (!settings.trigger.empty()) {
+        if (mode == trigger_mode::run_again)
+            looked_at.clear(); // it is the second run that draws
+        looked_at.push_back(settings.trigger);
+    }
+    if (config.array.implementation == "kernel" && means_pes(looked_at, config.array)) {
         const bool taken = std::any_of(config.array.windows.begin(), config.array.windows.end(),
                                        [&](const auto& w) { return w.start < settings.stop && settings.start < w.stop; });
         // Somewhat earlier, so that the registers hold what they would hold.

@@ -17,9 +17,15 @@
 
 namespace retrace::cli {
 
-/// The settings; nothing where no waves are wanted. Makes a PE array with registers run where PEs are to be drawn. Throws wave_error,
-/// config_error.
-std::optional<wave_settings> wave_choice(const wave_options& options, npu_config& config);
+/// What becomes of a trigger.
+enum class trigger_mode {
+    run_again, ///< long runs: only watched; when it has come, another run draws
+    in_place   ///< short ones: everything is recorded, and what was before the trigger is kept in memory
+};
+
+/// The settings; nothing where no waves are wanted. Makes a PE array with registers run where PEs are to be drawn, or watched. Throws
+/// wave_error, config_error.
+std::optional<wave_settings> wave_choice(const wave_options& options, npu_config& config, trigger_mode mode = trigger_mode::run_again);
 /// The options as a command line has them, for a process that does the recording; none without a file.
 std::vector<std::string> arguments_of(const wave_options& options);
 /// The marker of `failure`. Throws config_error.
@@ -47,10 +53,6 @@ private:
 /// around it. Lives no longer than the port.
 class wave_session {
 public:
-    enum class trigger_mode {
-        run_again, ///< long runs
-        in_place   ///< short ones: everything is recorded, and what was before the trigger is kept in memory
-    };
     /// `integers`: the array works on int8.
     wave_session(const wave_settings& settings, simulated_port& port, bool integers = false, trigger_mode mode = trigger_mode::run_again);
     ~wave_session();

@@ -209,6 +209,10 @@ def limits_and_triggers():
     pc = [c for c, v in waves.changes["npu0.vector.pc"] if v != "0"]
     expect("the trigger is in the file, with what was before it", pc[0] == came and waves.changes["npu0.vector.pc"][0][0] == came - 5000, str(pc[:2]))
     expect("a marker stands there", f"[markername] Atrigger" in text_of("trigger.vcd.gtkw"))
+    done = train("--out", "pe", "--waves", "pe.vcd", "--wave-trigger", "npu0.array.pe_7_7.valid", "--wave-before", "50", "--wave-scope", "npu0.array.pe_7_7")
+    came = int(re.search(r"pe_7_7.valid came in cycle (\d+)", done.stderr)[1])
+    valid = [c for c, v in Waves("pe.vcd").changes["npu0.array.pe_7_7.valid"] if v == "1"]
+    expect("a register of a PE is a trigger too", valid[0] == came, f"{valid[:2]} {came}")
     done = train("--out", "never", "--waves", "never.vcd", "--wave-trigger", "npu0.dma0.fault")
     expect("a trigger that never came is told", "npu0.dma0.fault never became" in done.stderr, done.stderr)
     done = train("--out", "late", "--waves", "late.vcd", "--wave-start", "900000000")

@@ -3,6 +3,7 @@
 // binary32 (or int8 in a word, of which the low byte counts), as the PE multiplies them; `sum` is what leaves the PE, D
 // cycles after the operand that it was made from. `operand` and `sum` keep the last valid one: what the registers hold
 // between streams is of no consequence, and differs between implementations.
+// So does the payload of a NaN in operand, weight or shadow, which no sum shows.
 #pragma once
 
 #include <cstdint>
